@@ -1,0 +1,2 @@
+//! Static post-training quantization.
+#![forbid(unsafe_code)]

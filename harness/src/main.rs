@@ -1,0 +1,2 @@
+//! The roadgaze command line.
+fn main() {}

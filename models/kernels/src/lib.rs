@@ -1,0 +1,1 @@
+//! Integer kernels; every SIMD version equals its scalar twin bit for bit.

@@ -1,0 +1,2 @@
+//! ONNX in, classifier out.
+#![forbid(unsafe_code)]

@@ -1,0 +1,1 @@
+//! Everything here is in `it/`: tests that need the whole of roadgaze.
