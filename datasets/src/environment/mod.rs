@@ -1,5 +1,15 @@
 //! What stands behind the sign: one file an environment, built from shared parts (sky, ground, buildings, plants, vehicles).
 
+pub mod example;
+pub mod painter;
+pub mod road;
+pub mod scene;
+pub mod solids;
+pub mod strokes;
+#[cfg(test)]
+mod testing;
+pub mod tile;
+
 use serde::{Deserialize, Serialize};
 
 use crate::canvas::{Canvas, Rgb};
