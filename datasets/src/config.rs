@@ -32,7 +32,9 @@ pub enum Split {
 }
 
 impl Split {
-    const fn code(self) -> u64 {
+    /// The word that stands for the split in the keys of random streams.
+    #[must_use]
+    pub const fn word(self) -> u64 {
         match self {
             Self::Train => 0,
             Self::Test => 1,
@@ -59,7 +61,7 @@ impl Identity {
     }
 
     fn seed(&self, part: &str) -> u64 {
-        key(part, &[self.split.code(), u64::from(self.class), u64::from(self.index)])
+        key(part, &[self.split.word(), u64::from(self.class), u64::from(self.index)])
     }
 }
 
@@ -286,7 +288,7 @@ impl SceneConfig {
     #[must_use]
     pub fn draw(identity: Identity, level: &LevelRanges, environment: Environment) -> Self {
         let layout = [
-            identity.split.code(),
+            identity.split.word(),
             u64::from(identity.class),
             u64::from(identity.index),
             Environment::ALL.iter().position(|&e| e == environment).unwrap_or(0) as u64,
