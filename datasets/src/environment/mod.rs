@@ -5,6 +5,7 @@ mod construction_site;
 pub mod example;
 mod farmland;
 mod forest;
+pub mod ground;
 mod industrial_estate;
 mod inner_city;
 mod motorway;
@@ -13,6 +14,8 @@ pub mod painter;
 mod residential;
 pub mod road;
 pub mod scene;
+pub mod season;
+pub mod sky;
 pub mod solids;
 pub mod strokes;
 #[cfg(test)]
