@@ -1,1 +1,2 @@
 //! roadgaze: streams frames, classifies and explains them, and logs how much of the attribution lies on the sign.
+pub mod telemetry;
