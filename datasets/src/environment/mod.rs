@@ -1,18 +1,25 @@
 //! What stands behind the sign: one file an environment, built from shared parts (sky, ground, buildings, plants, vehicles).
 
+mod bare_tree;
 mod coast;
+mod conifer;
 mod construction_site;
 pub mod example;
 mod farmland;
+pub mod foliage;
 mod forest;
+pub mod ground;
 mod industrial_estate;
 mod inner_city;
 mod motorway;
 mod mountain;
 pub mod painter;
+pub mod plants;
 mod residential;
 pub mod road;
 pub mod scene;
+pub mod season;
+pub mod sky;
 pub mod solids;
 pub mod strokes;
 #[cfg(test)]
