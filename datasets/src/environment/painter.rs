@@ -1,0 +1,331 @@
+//! Perspective painter: textured polygons of world points on a linear-light canvas, farthest first.
+//!
+//! A polygon is clipped at the near plane, projected and filled row by row; for every pixel the ray
+//! is intersected with the polygon's plane, so textures are exact in perspective. In the plane
+//! spanned by `edge_u` and `edge_v` a pixel has coordinates (u, v) in metres and depth t:
+//!
+//! ```text
+//! w = n . d      t = (n . o) / w      u = t (u' . d) - u' . o      v = t (v' . d) - v' . o
+//! ```
+//!
+//! with ray d (forward component 1) and plane origin o in camera coordinates, normal n, and u', v' the
+//! basis dual to the unit edges. All four are rational in the pixel position: one division a pixel.
+//!
+//! Anti-aliasing: a canvas pixel is one sample of a polygon (the canvas is painted finer than the
+//! image); thin things are drawn with coverage instead, see [`super::strokes`].
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "pixel coordinates are clamped to the canvas before the cast"
+)]
+
+use crate::canvas::{Canvas, Rgb};
+use crate::geometry::{Camera, Vec3};
+
+use super::{Light, View};
+
+/// Nearest depth that is painted, metres.
+const NEAR_METRES: f32 = 0.15;
+
+/// A canvas, the camera that looks at it, and the air between.
+#[derive(Debug)]
+pub struct Painter<'a> {
+    /// What is painted on.
+    pub canvas: &'a mut Canvas,
+    /// The pinhole of the view, in pixels of the canvas.
+    pub camera: Camera,
+    /// Light of the scene; surfaces take it from [`Light::on`].
+    pub light: Light,
+    /// Colour of the air far away, as light that reaches the camera.
+    pub haze: Rgb,
+    /// Distance at which half of an object's light is replaced by haze, metres.
+    pub haze_metres: f32,
+}
+
+/// Where a pixel lies on a plane.
+#[derive(Clone, Copy, Debug)]
+struct PlaneMap {
+    /// Coefficients of x, y and 1 (pixels) of the numerators of u and v and of the denominator.
+    u: [f32; 3],
+    v: [f32; 3],
+    w: [f32; 3],
+    depth_numerator: f32,
+    u0: f32,
+    v0: f32,
+    /// Metres a pixel on the plane for each metre of depth (grows with obliqueness).
+    pixel_metres: f32,
+}
+
+impl PlaneMap {
+    fn new(camera: &Camera, origin: Vec3, unit_u: Vec3, unit_v: Vec3) -> Option<Self> {
+        let o = camera.rotation.inverse(origin.minus(camera.position));
+        let (eu, ev) = (camera.rotation.inverse(unit_u), camera.rotation.inverse(unit_v));
+        let n = eu.cross(ev);
+        let area = n.dot(n);
+        if area < 1e-8 {
+            return None;
+        }
+        let dual_u = ev.cross(n).scale(1.0 / area);
+        let dual_v = n.cross(eu).scale(1.0 / area);
+        let k = n.dot(o);
+        let linear = |a: Vec3, scale: f32| {
+            let (ax, ay) = (a.x / camera.focal_px, -a.y / camera.focal_px);
+            [ax * scale, ay * scale, (a.z - ax * camera.centre_x - ay * camera.centre_y) * scale]
+        };
+        // cosine between the plane's normal and the ray to its origin stands for the whole plane
+        let cosine = (k.abs() / (area.sqrt() * o.length().max(1e-3))).max(0.12);
+        Some(Self {
+            u: linear(dual_u, k),
+            v: linear(dual_v, k),
+            w: linear(n, 1.0),
+            depth_numerator: k,
+            u0: dual_u.dot(o),
+            v0: dual_v.dot(o),
+            pixel_metres: 1.0 / (camera.focal_px * cosine.sqrt()),
+        })
+    }
+}
+
+impl<'a> Painter<'a> {
+    /// A painter of the view with air of the given colour and clarity.
+    #[must_use]
+    pub fn new(canvas: &'a mut Canvas, view: &View, haze: Rgb, haze_metres: f32) -> Self {
+        Self { canvas, camera: view.camera, light: view.light, haze, haze_metres }
+    }
+
+    /// Light of an object at a depth after it came through the air.
+    #[must_use]
+    pub fn through_air(&self, colour: Rgb, depth: f32) -> Rgb {
+        colour.mix(self.haze, depth / (depth + self.haze_metres))
+    }
+
+    /// Metres that one canvas pixel covers at a depth.
+    #[must_use]
+    pub fn pixel_metres(&self, depth: f32) -> f32 {
+        depth / self.camera.focal_px
+    }
+
+    /// Unit vector of the ground plane that points to the right of the camera.
+    #[must_use]
+    pub fn level_right(&self) -> Vec3 {
+        let f = self.camera.rotation.forward;
+        Vec3::new(f.z, 0.0, -f.x).unit()
+    }
+
+    /// Paint a convex polygon of coplanar world points. `origin` and the unit vectors `unit_u`,
+    /// `unit_v` (not necessarily perpendicular) span the plane; `shade(u, v, footprint)` takes metres
+    /// from the origin and the width of a pixel on the plane in metres, and returns the light that
+    /// leaves the surface towards the camera (haze is added here) and the opacity, 0 to 1.
+    pub fn polygon(
+        &mut self,
+        points: &[Vec3],
+        origin: Vec3,
+        unit_u: Vec3,
+        unit_v: Vec3,
+        mut shade: impl FnMut(f32, f32, f32) -> (Rgb, f32),
+    ) {
+        let (haze, haze_metres) = (self.haze, self.haze_metres);
+        self.visit(points, origin, unit_u, unit_v, |pixel, u, v, footprint, depth| {
+            let (colour, opacity) = shade(u, v, footprint);
+            if opacity > 0.0 {
+                let colour = colour.mix(haze, depth / (depth + haze_metres));
+                *pixel = if opacity >= 1.0 { colour } else { pixel.mix(colour, opacity) };
+            }
+        });
+    }
+
+    /// Paint the parallelogram that starts in `origin` and has the two edges; `shade` as in
+    /// [`Painter::polygon`], u along `edge_u` from 0 to its length, v along `edge_v`.
+    pub fn quad(
+        &mut self,
+        origin: Vec3,
+        edge_u: Vec3,
+        edge_v: Vec3,
+        shade: impl FnMut(f32, f32, f32) -> (Rgb, f32),
+    ) {
+        let corners =
+            [origin, origin.plus(edge_u), origin.plus(edge_u).plus(edge_v), origin.plus(edge_v)];
+        self.polygon(&corners, origin, edge_u.unit(), edge_v.unit(), shade);
+    }
+
+    /// Multiply what is painted already on a parallelogram by `factor(u, v, footprint)`: shadows.
+    pub fn darken(
+        &mut self,
+        origin: Vec3,
+        edge_u: Vec3,
+        edge_v: Vec3,
+        mut factor: impl FnMut(f32, f32, f32) -> Rgb,
+    ) {
+        let corners =
+            [origin, origin.plus(edge_u), origin.plus(edge_u).plus(edge_v), origin.plus(edge_v)];
+        let haze_metres = self.haze_metres;
+        self.visit(
+            &corners,
+            origin,
+            edge_u.unit(),
+            edge_v.unit(),
+            |pixel, u, v, footprint, depth| {
+                let air = depth / (depth + haze_metres);
+                *pixel = pixel.times(factor(u, v, footprint).mix(Rgb::grey(1.0), air));
+            },
+        );
+    }
+
+    /// Call `visit(pixel, u, v, footprint, depth)` for every pixel of a convex polygon.
+    fn visit(
+        &mut self,
+        points: &[Vec3],
+        origin: Vec3,
+        unit_u: Vec3,
+        unit_v: Vec3,
+        mut visit: impl FnMut(&mut Rgb, f32, f32, f32, f32),
+    ) {
+        let Some(map) = PlaneMap::new(&self.camera, origin, unit_u, unit_v) else { return };
+        let outline = project_clipped(&self.camera, points);
+        let outline = outline.as_slice();
+        let (top, bottom) = outline
+            .iter()
+            .fold((f32::MAX, f32::MIN), |(low, high), p| (low.min(p.1), high.max(p.1)));
+        if outline.len() < 3 || bottom <= 0.0 {
+            return;
+        }
+        let width = self.canvas.width;
+        for y in rows(top, bottom, self.canvas.height) {
+            let yc = y as f32 + 0.5;
+            let Some((left, right)) = span(outline, yc) else { continue };
+            let columns = rows(left, right, width);
+            let (wy, uy, vy) =
+                (map.w[1] * yc + map.w[2], map.u[1] * yc + map.u[2], map.v[1] * yc + map.v[2]);
+            let row = &mut self.canvas.pixels[y * width..(y + 1) * width];
+            for x in columns {
+                let xc = x as f32 + 0.5;
+                let inverse = 1.0 / (map.w[0] * xc + wy);
+                let depth = map.depth_numerator * inverse;
+                let u = (map.u[0] * xc + uy) * inverse - map.u0;
+                let v = (map.v[0] * xc + vy) * inverse - map.v0;
+                // the edge of a clipped polygon may fall just outside the plane's visible half
+                if depth > 0.0 && depth < 1e7 {
+                    visit(&mut row[x], u, v, depth * map.pixel_metres, depth);
+                }
+            }
+        }
+    }
+}
+
+/// Canvas rows (or columns) whose centres lie in [low, high).
+fn rows(low: f32, high: f32, size: usize) -> core::ops::Range<usize> {
+    let limit = size as f32;
+    // ceil(a - 0.5) of a non-negative number is the truncated a + 0.5 up to the ties
+    let index = |a: f32| (a.clamp(0.0, limit) + 0.5) as usize;
+    index(low).min(size)..index(high).min(size)
+}
+
+/// Horizontal extent of a convex outline at height y.
+fn span(outline: &[(f32, f32)], y: f32) -> Option<(f32, f32)> {
+    let (mut left, mut right) = (f32::MAX, f32::MIN);
+    let mut previous = outline[outline.len() - 1];
+    for &p in outline {
+        // the same edge is computed in the same direction for both neighbours: no gaps
+        let (a, b) = if previous.1 <= p.1 { (previous, p) } else { (p, previous) };
+        if a.1 <= y && y < b.1 {
+            let x = a.0 + (b.0 - a.0) * ((y - a.1) / (b.1 - a.1));
+            left = left.min(x);
+            right = right.max(x);
+        }
+        previous = p;
+    }
+    (left < right).then_some((left, right))
+}
+
+/// Up to 24 projected corners, without a heap allocation.
+struct Outline {
+    points: [(f32, f32); Self::CAPACITY],
+    count: usize,
+}
+
+impl Outline {
+    const CAPACITY: usize = 24;
+
+    fn push(&mut self, p: (f32, f32)) {
+        if self.count < Self::CAPACITY {
+            self.points[self.count] = p;
+            self.count += 1;
+        }
+    }
+
+    fn as_slice(&self) -> &[(f32, f32)] {
+        &self.points[..self.count]
+    }
+}
+
+/// Project a polygon, cut off at the near plane (Sutherland-Hodgman with one plane).
+fn project_clipped(camera: &Camera, points: &[Vec3]) -> Outline {
+    let mut outline = Outline { points: [(0.0, 0.0); Outline::CAPACITY], count: 0 };
+    let local = |p: Vec3| camera.rotation.inverse(p.minus(camera.position));
+    let project = |v: Vec3| {
+        let k = camera.focal_px / v.z;
+        (camera.centre_x + v.x * k, camera.centre_y - v.y * k)
+    };
+    let Some(&last) = points.last() else { return outline };
+    let mut previous = local(last);
+    for &point in points {
+        let p = local(point);
+        if (p.z < NEAR_METRES) != (previous.z < NEAR_METRES) {
+            let t = (NEAR_METRES - previous.z) / (p.z - previous.z);
+            let cut = previous.plus(p.minus(previous).scale(t));
+            outline.push(project(Vec3::new(cut.x, cut.y, NEAR_METRES)));
+        }
+        if p.z >= NEAR_METRES {
+            outline.push(project(p));
+        }
+        previous = p;
+    }
+    outline
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::environment::testing;
+
+    #[test]
+    fn texture_coordinates_agree_with_projection() {
+        let view = testing::view(3);
+        let mut canvas = Canvas::new(64, 64, Rgb::default());
+        let mut painter = Painter::new(&mut canvas, &view, Rgb::default(), 1e9);
+        let camera = painter.camera;
+        let (origin, eu, ev) =
+            (Vec3::new(-9.0, 0.5, 12.0), Vec3::new(18.0, 0.0, 3.0), Vec3::new(1.0, 12.0, 0.0));
+        let mut seen = Vec::new();
+        painter.quad(origin, eu, ev, |u, v, footprint| {
+            seen.push((u, v, footprint));
+            (Rgb::grey(1.0), 1.0)
+        });
+        assert!(!seen.is_empty());
+        for &(u, v, footprint) in &seen {
+            let p = origin.plus(eu.unit().scale(u)).plus(ev.unit().scale(v));
+            let (x, y, depth) = camera.project(p).unwrap();
+            // pixel centres
+            assert!((x - x.floor() - 0.5).abs() < 0.02, "{x}");
+            assert!((y - y.floor() - 0.5).abs() < 0.02, "{y}");
+            assert!(footprint >= depth / camera.focal_px * 0.99);
+        }
+    }
+
+    #[test]
+    fn adjacent_quads_leave_no_gap_and_polygons_behind_the_camera_are_not_seen() {
+        let view = testing::view(5);
+        let mut canvas = Canvas::new(64, 64, Rgb::default());
+        let mut painter = Painter::new(&mut canvas, &view, Rgb::default(), 1e9);
+        let centre = painter.camera.position.plus(painter.camera.rotation.forward.scale(5.0));
+        let (right, up) = (painter.camera.rotation.right, painter.camera.rotation.up);
+        let white = |_: f32, _: f32, _: f32| (Rgb::grey(1.0), 1.0);
+        let base = centre.minus(up.scale(50.0));
+        painter.quad(base, right.scale(60.0), up.scale(100.0), white);
+        painter.quad(base, right.scale(-60.0), up.scale(100.0), white);
+        assert!(painter.canvas.pixels.iter().all(|p| p.r == 1.0));
+        let behind = painter.camera.position.minus(painter.camera.rotation.forward.scale(5.0));
+        painter.quad(behind, right, up, |_, _, _| (Rgb::default(), 1.0));
+        assert!(painter.canvas.pixels.iter().all(|p| p.r == 1.0));
+    }
+}
