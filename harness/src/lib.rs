@@ -2,5 +2,7 @@
 
 pub mod clock;
 pub mod feed;
+pub mod metrics;
+pub mod stats;
 pub mod store;
 pub mod telemetry;
