@@ -30,7 +30,7 @@ fn main() {
     println!("cargo::rustc-link-arg=-no-pie");
 }
 
-/// defmt's build script runs before this one (it has a `links` key) and leaves its script in an OUT_DIR beside ours.
+/// defmt's build script runs before this one (it has a `links` key) and leaves its script in an `OUT_DIR` beside ours.
 fn find_shipped_script(out: &Path) -> Option<PathBuf> {
     let build = out.parent()?.parent()?;
     let mut found: Vec<PathBuf> = fs::read_dir(build)

@@ -1,9 +1,12 @@
 //! What stands behind the sign: one file an environment, built from shared parts (sky, ground, buildings, plants, vehicles).
 
+mod bare_tree;
 mod coast;
+mod conifer;
 mod construction_site;
 pub mod example;
 mod farmland;
+pub mod foliage;
 mod forest;
 pub mod ground;
 mod industrial_estate;
@@ -11,6 +14,7 @@ mod inner_city;
 mod motorway;
 mod mountain;
 pub mod painter;
+pub mod plants;
 mod residential;
 pub mod road;
 pub mod scene;
