@@ -108,7 +108,7 @@ fn landmarks(place: &Place, scene: &mut Scene<'_>, s: &mut Stream) {
         country::power_line(scene, &towers, height);
     }
     if choice != 1 {
-        let (sin, cos) = sin_cos(s.range(0.0, 6.28));
+        let (sin, cos) = sin_cos(s.range(0.0, core::f32::consts::TAU));
         let facing = Vec3::new(sin, 0.0, cos);
         for _ in 0..2 + s.below(4) {
             let distance = s.range(260.0, 1100.0);
@@ -130,7 +130,7 @@ fn landmarks(place: &Place, scene: &mut Scene<'_>, s: &mut Stream) {
 fn barn(place: &Place, scene: &mut Scene<'_>, s: &mut Stream) {
     let distance = s.range(50.0, 160.0);
     let base = place.beside(s.range(-0.95, 0.95), distance, 14.0);
-    let (sin, cos) = sin_cos(s.range(0.0, 6.28));
+    let (sin, cos) = sin_cos(s.range(0.0, core::f32::consts::TAU));
     let right = Vec3::new(cos, 0.0, sin);
     let (width, depth, eaves) = (s.range(18.0, 34.0), s.range(10.0, 14.0), s.range(4.0, 5.5));
     let wall = *s.pick(&[
@@ -207,9 +207,9 @@ fn near(place: &Place, scene: &mut Scene<'_>, s: &mut Stream) {
         let habit = *s.pick(&[Habit::Round, Habit::Oval, Habit::Column]);
         let (spacing, height) = (s.range(9.0, 15.0), s.range(6.0, 11.0));
         for i in 0..8_u8 {
-            for across in [4.5, -place.road_metres - 3.5] {
+            for across in [6.5, -place.road_metres - 4.0] {
                 if s.chance(0.75) {
-                    let base = place.at(across + s.range(-0.4, 0.4), 9.0 + spacing * f32::from(i));
+                    let base = place.at(across + s.range(-0.4, 0.4), 20.0 + spacing * f32::from(i));
                     let height = height * s.range(0.8, 1.2);
                     place.tree(scene, s, base, height, habit);
                 }
@@ -261,7 +261,7 @@ fn maize(place: &Place, scene: &mut Scene<'_>, s: &mut Stream) {
 fn bales(place: &Place, scene: &mut Scene<'_>, s: &mut Stream) {
     let wrapped = s.chance(0.2);
     let straw = if wrapped { Rgb::new(0.62, 0.66, 0.62) } else { Rgb::srgb8(190, 164, 104) };
-    let (sin, cos) = sin_cos(s.range(0.0, 6.28));
+    let (sin, cos) = sin_cos(s.range(0.0, core::f32::consts::TAU));
     let axis = Vec3::new(cos, 0.0, sin);
     for _ in 0..4 + s.below(6) {
         let base = place.beside(s.range(-1.1, 1.1), s.range(16.0, 80.0), 6.0);

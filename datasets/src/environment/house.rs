@@ -268,10 +268,9 @@ impl House {
                     if x.abs() > 0.42 || y > 1.95 { 1.6 } else { 0.8 + 0.3 * fract(x * 5.0) };
                 return (Rgb::new(0.085, 0.055, 0.035).scale(board), none);
             }
-            if !door && id > 0.12 {
-                if let Some(hit) = self.window(x, y - 0.85, id, footprint, v) {
-                    return hit;
-                }
+            let seen = self.window(x, y - 0.85, id, footprint, v);
+            if let Some(hit) = seen.filter(|_| !door && id > 0.12) {
+                return hit;
             }
         }
         let base = if self.walls == Walls::Brick {
@@ -295,7 +294,7 @@ impl House {
             bar(x.abs() - half_bay, 0.09).max(bar(y, 0.11)).max(bar(y - self.storey, 0.11));
         cover = cover.max(bar(x.abs() - 0.52, 0.075)).max(bar(u.abs() - 0.5 * width, 0.16));
         cover = cover.max(bar(y - 0.78, 0.07));
-        if id < 0.3 || id > 0.72 {
+        if !(0.3..=0.72).contains(&id) {
             // a brace in the lower panel beside the post
             let sign = if id < 0.3 { 1.0 } else { -1.0 };
             let t = (x * sign + half_bay) / self.bay;
