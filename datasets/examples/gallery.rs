@@ -6,12 +6,12 @@
 use std::error::Error;
 
 use datasets::canvas::Rgb;
-use datasets::compose::{Background, Scratch};
+use datasets::compose::Scratch;
 use datasets::config::{Identity, LevelRanges, SceneConfig, Split};
 use datasets::corner_case::{CornerCase, CornerCaseKind};
 use datasets::environment::Environment;
 use datasets::plate::Face;
-use datasets::renderer::render_face;
+use datasets::renderer::Renderer;
 use image::RgbImage;
 
 struct Disc;
@@ -58,7 +58,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mode = args.get(2).map_or("frontal", String::as_str);
     let first: u32 = args.get(3).map_or(Ok(0), |a| a.parse())?;
     let size: usize = args.get(4).map_or(Ok(224), |a| a.parse())?;
-    let mut scratch = Scratch::new(size);
+    let renderer = Renderer::new(size)?;
+    let mut scratch = Scratch::new();
     let columns = if mode == "corners" { 5 } else { 6 };
     let rows = if mode == "corners" { 6 } else { 4 };
     let side = u32::try_from(size)?;
@@ -75,7 +76,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let severity = u8::try_from(column + 1)?;
             config = config.with_corner_case(CornerCase { kind, severity });
         }
-        let done = render_face(&config, &Disc, Background::Painted, &mut scratch);
+        let done = renderer.render(&config, &Disc, &mut scratch);
         let (x, y) = (i64::from(column * side), i64::from(row * side));
         image::imageops::replace(&mut sheet, &done.image, x, y);
     }
