@@ -79,9 +79,14 @@ pub fn solve(plan: &Plan, values: &[f64], solution: Solution) -> Result<Map, Att
             regression::soft(players, coalitions, plan.weights(), values)?
         }
         (Estimator::Permutation, _) => permutation::estimate(players, coalitions, values)?,
-        (Estimator::Exact, _) => shapley::from_plan(players, coalitions, values).ok_or_else(|| {
-            mismatch("every coalition of at most 20 super-pixels".to_owned(), "others".to_owned())
-        })?,
+        (Estimator::Exact, _) => {
+            shapley::from_plan(players, coalitions, values).ok_or_else(|| {
+                mismatch(
+                    "every coalition of at most 20 super-pixels".to_owned(),
+                    "others".to_owned(),
+                )
+            })?
+        }
     };
     let grid = plan.grid();
     Map::new(grid.rows, grid.columns, phi)
@@ -184,7 +189,10 @@ mod tests {
     fn too_few_coalitions_are_named() {
         let plan = Plan::draw(Estimator::Captum, GRID, 8, 0).unwrap();
         let error = explain(&plan, &mut [game], Solution::Exact).unwrap_err().to_string();
-        assert!(error.contains("determine 12 attributions") && error.contains("at least 36"), "{error}");
+        assert!(
+            error.contains("determine 12 attributions") && error.contains("at least 36"),
+            "{error}"
+        );
         assert!(solve(&plan, &[0.0; 3], Solution::Exact).is_err());
     }
 }

@@ -71,7 +71,9 @@ impl Baseline {
             Self::Zero => vec![0.0; input.len()],
             Self::Colour(colour) => flat(colour),
             Self::MeanColour => flat(mean_colour(rgb)),
-            Self::Blur { radius } => (0..3).fold(input.to_vec(), |x, _| blur(&x, width, height, radius)),
+            Self::Blur { radius } => {
+                (0..3).fold(input.to_vec(), |x, _| blur(&x, width, height, radius))
+            }
         }
     }
 }
@@ -151,9 +153,11 @@ impl MaskedPicture {
         let present: Vec<bool> = (0..coalition.players()).map(|i| coalition.contains(i)).collect();
         tensor.clear();
         let pixels = self.input.iter().zip(&self.baseline).zip(self.segments.iter().cycle());
-        tensor.extend(pixels.map(|((&x, &b), &s)| {
-            if present.get(s).copied().unwrap_or(false) { x } else { b }
-        }));
+        tensor.extend(pixels.map(
+            |((&x, &b), &s)| {
+                if present.get(s).copied().unwrap_or(false) { x } else { b }
+            },
+        ));
     }
 }
 

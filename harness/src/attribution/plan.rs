@@ -24,11 +24,11 @@ use super::error::AttributionError;
 use super::sampler;
 
 /// Version of the plan file.
-pub const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 1;
 /// Captum's stand-in for the infinite weight of the full and the empty coalition.
-pub const END_WEIGHT: f64 = 1e6;
+const END_WEIGHT: f64 = 1e6;
 /// Enumeration of more players would take over a million forward passes.
-pub const MAX_EXACT_PLAYERS: usize = 20;
+pub(super) const MAX_EXACT_PLAYERS: usize = 20;
 /// One super-pixel a pixel of a 64 x 64 picture; the normal equations then take 128 MiB.
 const MAX_PLAYERS: usize = 4096;
 const MAX_FILE_BYTES: u64 = 1 << 28;
@@ -266,9 +266,8 @@ impl Plan {
             .map(|row| row.coalition().filter(|c| c.players() == players))
             .collect::<Option<Vec<Coalition>>>()
             .ok_or_else(|| wrong("coalitions of one 0 or 1 a super-pixel", "others".to_owned()))?;
-        let ends = coalitions.len() > 2
-            && coalitions[0].size() == players
-            && coalitions[1].size() == 0;
+        let ends =
+            coalitions.len() > 2 && coalitions[0].size() == players && coalitions[1].size() == 0;
         if !ends {
             return Err(wrong("the full, then the empty coalition first", "others".to_owned()));
         }
@@ -280,7 +279,10 @@ impl Plan {
         let hash = hash(&coalitions);
         if hash != file.hash {
             let expected = format!("coalitions with hash {}", file.hash);
-            return Err(wrong(&expected, format!("coalitions with hash {hash}: they were changed")));
+            return Err(wrong(
+                &expected,
+                format!("coalitions with hash {hash}: they were changed"),
+            ));
         }
         let (estimator, seed, weights) = (file.estimator, file.seed, file.weights);
         Ok(Self { estimator, grid, seed, coalitions, weights, hash })
@@ -339,8 +341,10 @@ impl Row {
         match self {
             Self::Text(text) => Coalition::parse(&text),
             Self::Numbers(numbers) => {
-                let text: String =
-                    numbers.iter().map(|n| char::from_digit(u32::from(*n), 10)).collect::<Option<_>>()?;
+                let text: String = numbers
+                    .iter()
+                    .map(|n| char::from_digit(u32::from(*n), 10))
+                    .collect::<Option<_>>()?;
                 Coalition::parse(&text)
             }
         }

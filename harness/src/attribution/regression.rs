@@ -124,8 +124,7 @@ pub(super) fn soft(
         (0..values.len()).map(|s| weights[s] * f(s)).sum::<f64>() / total
     };
     let mean_value = mean(&|s| values[s]);
-    let means: Vec<f64> =
-        (0..players).map(|i| mean(&|s| indicator(&coalitions[s], i))).collect();
+    let means: Vec<f64> = (0..players).map(|i| mean(&|s| indicator(&coalitions[s], i))).collect();
     let mut normal = Normal::new(players);
     let mut row = vec![0.0; players];
     for ((coalition, &weight), &value) in coalitions.iter().zip(weights).zip(values) {

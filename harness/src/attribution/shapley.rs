@@ -45,7 +45,11 @@ pub fn exact_shapley(players: usize, game: impl Fn(&Coalition) -> f64) -> Option
 }
 
 /// Attributions from an exhaustive plan.
-pub(super) fn from_plan(players: usize, coalitions: &[Coalition], values: &[f64]) -> Option<Vec<f64>> {
+pub(super) fn from_plan(
+    players: usize,
+    coalitions: &[Coalition],
+    values: &[f64],
+) -> Option<Vec<f64>> {
     let mut by_bits = vec![None; 1 << players.min(MAX_EXACT_PLAYERS)];
     for (coalition, &value) in coalitions.iter().zip(values) {
         let bits = coalition.members().fold(0_usize, |bits, i| bits | 1 << i);
