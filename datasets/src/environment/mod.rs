@@ -22,6 +22,7 @@ mod residential;
 pub mod ridge;
 pub mod road;
 pub mod scene;
+pub mod seaside;
 pub mod season;
 pub mod sky;
 pub mod solids;
