@@ -6,9 +6,13 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::cast_precision_loss, reason = "pixel counts and coordinates stay far below 2^24")]
 
+pub mod camera_pose;
 pub mod canvas;
+pub mod config;
+pub mod corner_case;
 pub mod environment;
 pub mod geometry;
+pub mod light;
 pub mod noise;
 pub mod num;
 pub mod rng;

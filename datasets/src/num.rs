@@ -22,7 +22,7 @@ pub fn radians(degrees: f32) -> f32 {
 pub fn sin_cos(x: f32) -> (f32, f32) {
     // nearest multiple of pi/2, subtracted in two parts (Cody-Waite)
     let n = (x * core::f32::consts::FRAC_2_PI + 0.5).floor();
-    let r = (x - n * 1.570_312_5) - n * 4.838_267_9e-4;
+    let r = (x - n * 1.570_312_5) - n * 4.838_268e-4;
     let r2 = r * r;
     let s = r + r * r2 * (-1.666_666_5e-1 + r2 * (8.333_226e-3 - r2 * 1.951_781_6e-4));
     let c =

@@ -1,10 +1,10 @@
 //! Random numbers as a pure function of a key: no global state, no order of calls across threads.
 //!
-//! A [`Stream`] is SplitMix64 (Steele, Lea, Flood, OOPSLA 2014) started from a hash of its key. Streams with other
+//! A [`Stream`] is `SplitMix64` (Steele, Lea, Flood, OOPSLA 2014) started from a hash of its key. Streams with other
 //! keys are independent for all that matters here, so every part of a scene draws from a stream of
 //! its own and adding a draw in one part leaves the others as they were.
 
-/// The finalizer of SplitMix64: a bijection on 64 bits that mixes well.
+/// The finalizer of `SplitMix64`: a bijection on 64 bits that mixes well.
 #[must_use]
 pub const fn mix(x: u64) -> u64 {
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,14 +1,27 @@
 //! What stands behind the sign: one file an environment, built from shared parts (sky, ground, buildings, plants, vehicles).
 
+mod coast;
+mod construction_site;
 pub mod example;
+mod farmland;
+mod forest;
+pub mod ground;
+mod industrial_estate;
+mod inner_city;
+mod motorway;
+mod mountain;
 pub mod painter;
+mod residential;
 pub mod road;
 pub mod scene;
+pub mod season;
+pub mod sky;
 pub mod solids;
 pub mod strokes;
 #[cfg(test)]
 mod testing;
 pub mod tile;
+mod village;
 
 use serde::{Deserialize, Serialize};
 
@@ -116,7 +129,16 @@ pub struct View {
 
 /// Paint the environment onto the whole canvas.
 pub fn paint(environment: Environment, view: &View, canvas: &mut Canvas) {
-    // replaced by the real painters
-    let _ = (environment, view);
-    canvas.pixels.fill(Rgb::grey(0.4));
+    match environment {
+        Environment::InnerCity => inner_city::paint(view, canvas),
+        Environment::Residential => residential::paint(view, canvas),
+        Environment::Village => village::paint(view, canvas),
+        Environment::Farmland => farmland::paint(view, canvas),
+        Environment::Forest => forest::paint(view, canvas),
+        Environment::Motorway => motorway::paint(view, canvas),
+        Environment::ConstructionSite => construction_site::paint(view, canvas),
+        Environment::IndustrialEstate => industrial_estate::paint(view, canvas),
+        Environment::Mountain => mountain::paint(view, canvas),
+        Environment::Coast => coast::paint(view, canvas),
+    }
 }
