@@ -55,8 +55,7 @@ impl Lit {
     #[must_use]
     pub fn opposite(self, light: &Light, normal: Vec3, height: f32, distance: f32) -> Self {
         let toward = normal.dot(light.to_sun);
-        let drop =
-            if toward > 0.02 { distance * (light.to_sun.y.max(0.0) / toward) } else { 0.0 };
+        let drop = if toward > 0.02 { distance * (light.to_sun.y.max(0.0) / toward) } else { 0.0 };
         Self { shaded_below: height - drop, ..self }
     }
 
@@ -133,15 +132,32 @@ pub struct Facade {
 
 /// Muted render colours of German streets (sRGB).
 const RENDER: [(u8, u8, u8); 12] = [
-    (206, 198, 180), (214, 205, 190), (190, 178, 152), (198, 186, 170), (176, 166, 150),
-    (203, 184, 148), (186, 160, 134), (170, 172, 168), (196, 170, 150), (158, 164, 158),
-    (210, 208, 200), (178, 148, 128),
+    (206, 198, 180),
+    (214, 205, 190),
+    (190, 178, 152),
+    (198, 186, 170),
+    (176, 166, 150),
+    (203, 184, 148),
+    (186, 160, 134),
+    (170, 172, 168),
+    (196, 170, 150),
+    (158, 164, 158),
+    (210, 208, 200),
+    (178, 148, 128),
 ];
 const BRICK: [(u8, u8, u8); 4] = [(128, 74, 60), (112, 66, 56), (142, 92, 74), (96, 64, 58)];
 /// Boards and awnings of shops (sRGB), dulled by years of sun.
 const SHOP: [(u8, u8, u8); 10] = [
-    (120, 44, 40), (44, 66, 96), (52, 84, 64), (168, 142, 70), (70, 70, 74), (196, 190, 180),
-    (98, 60, 78), (150, 88, 52), (40, 44, 50), (88, 112, 122),
+    (120, 44, 40),
+    (44, 66, 96),
+    (52, 84, 64),
+    (168, 142, 70),
+    (70, 70, 74),
+    (196, 190, 180),
+    (98, 60, 78),
+    (150, 88, 52),
+    (40, 44, 50),
+    (88, 112, 122),
 ];
 
 /// One of a table of sRGB colours.
@@ -201,8 +217,7 @@ impl Facade {
     pub fn town(s: &mut Stream, width: f32, storeys: i32) -> Self {
         let mut f = Self::base(s, width);
         f.storeys = storeys;
-        f.ground_floor =
-            if s.chance(0.8) { GroundFloor::Shops } else { GroundFloor::Windows };
+        f.ground_floor = if s.chance(0.8) { GroundFloor::Shops } else { GroundFloor::Windows };
         f.ground_height = s.range(3.8, 4.5);
         let kind = s.unit();
         if kind < 0.6 {
@@ -323,8 +338,12 @@ impl Facade {
                     let shift = if row & 1 == 0 { 0.0 } else { 0.125 };
                     let brick = floor_fast((u + shift) / 0.25);
                     let tone = lattice(self.seed, brick, row) - 0.5;
-                    let joint = band(fract(v / 0.083), 0.0, 0.16, footprint / 0.083)
-                        .max(band(fract((u + shift) / 0.25), 0.0, 0.05, footprint / 0.25));
+                    let joint = band(fract(v / 0.083), 0.0, 0.16, footprint / 0.083).max(band(
+                        fract((u + shift) / 0.25),
+                        0.0,
+                        0.05,
+                        footprint / 0.25,
+                    ));
                     let fade = 1.0 - smoothstep(0.05, 0.12, footprint);
                     c = c.scale(1.0 + 0.45 * tone * fade);
                     c = c.mix(Rgb::srgb8(150, 142, 132), 0.55 * joint * fade);
@@ -365,7 +384,8 @@ impl Facade {
         }
         let mut out = around;
         // streaks of rain below the ends of the sill
-        let streak = band(ax, half - 0.02, half + 0.14, fp) * (1.0 - smoothstep(-0.7, -0.1, -y - 0.7));
+        let streak =
+            band(ax, half - 0.02, half + 0.14, fp) * (1.0 - smoothstep(-0.7, -0.1, -y - 0.7));
         out = out.scale(1.0 - 0.12 * streak * f32::from(u8::from(y < 0.0)));
         if let Some(colour) = self.shutters {
             let leaf = band(ax, half + 0.05, half + 0.05 + 0.46 * w, fp) * band(y, 0.0, h, fp);
@@ -500,12 +520,13 @@ impl Facade {
         let shelf = floor_fast(v / 0.55);
         let goods = floor_fast(x / 0.23);
         let hue = lattice(self.seed ^ 0x600d, goods.wrapping_add(number * 97), shelf);
-        let item = Rgb::new(0.55 - 0.3 * hue, 0.28 + 0.2 * fract(hue * 7.0), 0.2 + 0.3 * fract(hue * 3.0));
+        let item =
+            Rgb::new(0.55 - 0.3 * hue, 0.28 + 0.2 * fract(hue * 7.0), 0.2 + 0.3 * fract(hue * 3.0));
         let filled = band(fract(v / 0.55) * 0.55, 0.0, 0.2 + 0.25 * fract(hue * 5.0), fp);
         let back = Rgb::grey(0.25).mix(item, 0.6 * filled * (1.0 - smoothstep(0.1, 0.3, fp)));
-        let inside = back.times(warm.scale(lamps).plus(falls.scale(0.16)));
-        let mirror = smoothstep(0.9, 3.4, v + 0.8 * tone(4));
-        let reflected = falls.scale(0.07).mix(lit.sky.scale(0.3), mirror * 0.7);
+        let inside = back.times(warm.scale(lamps).plus(falls.scale(0.13)));
+        let mirror = smoothstep(1.2, 3.6, v + 0.9 * tone(4));
+        let reflected = falls.scale(0.03).mix(lit.sky.scale(0.22), mirror * 0.6);
         let mut glass = inside.plus(reflected);
         let frame_colour = self.frame.mix(colour, 0.5).times(falls).scale(0.6);
         let pane = fract((x - 0.3) / 1.45) * 1.45;

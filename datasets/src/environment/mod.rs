@@ -1,8 +1,10 @@
 //! What stands behind the sign: one file an environment, built from shared parts (sky, ground, buildings, plants, vehicles).
 
+pub mod building;
 mod coast;
 mod construction_site;
 pub mod example;
+pub mod facade;
 mod farmland;
 mod forest;
 pub mod ground;
@@ -17,10 +19,12 @@ pub mod scene;
 pub mod season;
 pub mod sky;
 pub mod solids;
+pub mod street_furniture;
 pub mod strokes;
 #[cfg(test)]
 mod testing;
 pub mod tile;
+pub mod vehicle;
 mod village;
 
 use serde::{Deserialize, Serialize};

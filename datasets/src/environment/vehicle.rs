@@ -49,14 +49,31 @@ pub struct Vehicle {
 
 /// Paints of the German fleet (sRGB): mostly greys, black and white.
 const PAINT: [(u8, u8, u8); 14] = [
-    (34, 35, 38), (42, 44, 48), (92, 95, 98), (122, 125, 128), (160, 162, 162), (178, 178, 176),
-    (206, 206, 202), (214, 212, 206), (44, 54, 78), (58, 72, 100), (108, 34, 34), (70, 36, 38),
-    (66, 78, 70), (128, 116, 98),
+    (34, 35, 38),
+    (42, 44, 48),
+    (92, 95, 98),
+    (122, 125, 128),
+    (160, 162, 162),
+    (178, 178, 176),
+    (206, 206, 202),
+    (214, 212, 206),
+    (44, 54, 78),
+    (58, 72, 100),
+    (108, 34, 34),
+    (70, 36, 38),
+    (66, 78, 70),
+    (128, 116, 98),
 ];
 /// Curtains and boxes of lorries (sRGB).
 const CARGO: [(u8, u8, u8); 8] = [
-    (196, 196, 192), (180, 180, 178), (64, 84, 124), (128, 52, 48), (66, 98, 82), (176, 148, 82),
-    (100, 104, 110), (206, 204, 196),
+    (196, 196, 192),
+    (180, 180, 178),
+    (64, 84, 124),
+    (128, 52, 48),
+    (66, 98, 82),
+    (176, 148, 82),
+    (100, 104, 110),
+    (206, 204, 196),
 ];
 const TYRE: Rgb = Rgb::grey(0.022);
 const GLASS: Rgb = Rgb::grey(0.018);
@@ -67,7 +84,9 @@ impl Vehicle {
     pub fn new(s: &mut Stream, kind: Kind, base: Vec3, heading: Vec3) -> Self {
         let table: &[(u8, u8, u8)] = match kind {
             Kind::Lorry => &CARGO,
-            Kind::Van => &[(206, 206, 202), (198, 198, 194), (120, 124, 128), (176, 158, 96), (66, 78, 104)],
+            Kind::Van => {
+                &[(206, 206, 202), (198, 198, 194), (120, 124, 128), (176, 158, 96), (66, 78, 104)]
+            }
             Kind::Bus => &[(196, 190, 178), (150, 60, 56), (84, 112, 98), (188, 176, 128)],
             Kind::Car => &PAINT,
         };
@@ -76,7 +95,9 @@ impl Vehicle {
         let (size, profile, wheel_radius) = match kind {
             Kind::Car => car_profile(s, variant),
             Kind::Van => van_profile(s),
-            Kind::Lorry => (Vec3::new(s.range(9.0, 16.0), 2.5, s.range(3.4, 3.95)), [(0.0, 0.0, 1.25); 9], 0.5),
+            Kind::Lorry => {
+                (Vec3::new(s.range(9.0, 16.0), 2.5, s.range(3.4, 3.95)), [(0.0, 0.0, 1.25); 9], 0.5)
+            }
             Kind::Bus => (Vec3::new(12.0, 2.55, 3.1), [(0.0, 0.0, 1.27); 9], 0.48),
         };
         Self {
@@ -209,15 +230,21 @@ impl Vehicle {
                     // seats and headrests
                     let seat = band((u.abs() - 0.38).abs(), -0.1, 0.13, fp) * band(y, 0.0, 1.3, fp);
                     glass = glass.scale(1.0 - 0.45 * seat);
-                    let pane = if van && rear { pane * band(u.abs(), 0.05, 9.0, fp) * band(t, 0.0, 0.45, 0.05) } else { pane };
+                    let pane = if van && rear {
+                        pane * band(u.abs(), 0.05, 9.0, fp) * band(t, 0.0, 0.45, 0.05)
+                    } else {
+                        pane
+                    };
                     c = c.mix(glass, pane);
                 }
                 6 => {
                     // rear lights, number plate, seam
-                    let tall = if van { 0.7 } else { 0.3 };
+                    let tall: f32 = if van { 0.7 } else { 0.3 };
                     let lamp = band(edge, 0.03, 0.34 - 0.14 * f32::from(u8::from(van)), fp)
                         * band(v, 0.06, (0.06 + tall).min(length), fp);
-                    let red = Rgb::new(0.24, 0.012, 0.010).times(falls).plus(Rgb::new(0.9, 0.05, 0.03).scale(0.4 * night));
+                    let red = Rgb::new(0.24, 0.012, 0.010)
+                        .times(falls)
+                        .plus(Rgb::new(0.9, 0.05, 0.03).scale(0.4 * night));
                     c = c.mix(red, lamp);
                     let plate = band(u, -0.27, 0.27, fp) * band(y, 0.66, 0.78, fp);
                     c = c.mix(Rgb::grey(0.62).times(falls), plate);
@@ -232,9 +259,15 @@ impl Vehicle {
                 }
                 1 => {
                     let lamp = band(edge, 0.04, 0.40, fp) * band(t, 0.35, 0.85, fp / length);
-                    let white = Rgb::grey(0.35).times(falls).plus(Rgb::new(1.0, 0.94, 0.82).scale(1.2 * night));
-                    let grille = band(u.abs(), -1.0, half - 0.5, fp) * band(t, 0.15, 0.8, fp / length);
-                    c = c.mix(Rgb::grey(0.03).plus(Rgb::grey(0.1).times(falls).scale(fract(v / 0.05))), grille);
+                    let white = Rgb::grey(0.35)
+                        .times(falls)
+                        .plus(Rgb::new(1.0, 0.94, 0.82).scale(1.2 * night));
+                    let grille =
+                        band(u.abs(), -1.0, half - 0.5, fp) * band(t, 0.15, 0.8, fp / length);
+                    c = c.mix(
+                        Rgb::grey(0.03).plus(Rgb::grey(0.1).times(falls).scale(fract(v / 0.05))),
+                        grille,
+                    );
                     c = c.mix(white, lamp);
                     let plate = band(u, -0.26, 0.26, fp) * band(v, -0.02, 0.1, fp);
                     c = c.mix(Rgb::grey(0.62).times(falls), plate);
@@ -284,8 +317,7 @@ impl Vehicle {
             return;
         }
         let corner = |i: usize| self.at(side * q[2].2, q[i].1, q[i].0);
-        let corners =
-            [corner(0), corner(1), corner(2), corner(3), corner(6), corner(7), corner(8)];
+        let corners = [corner(0), corner(1), corner(2), corner(3), corner(6), corner(7), corner(8)];
         let origin = self.at(side * q[2].2, 0.0, 0.0);
         let axles = self.axles();
         let arch = self.wheel_radius + 0.06;
@@ -293,7 +325,8 @@ impl Vehicle {
         let up = Vec3::new(0.0, 1.0, 0.0);
         let doors = [q[3].0 + 0.1, q[3].0 + 1.25, q[3].0 + 2.15];
         p.polygon(&corners, origin, back, up, |u, v, fp| {
-            let d = axles.map(|z| ((u - z) * (u - z) + (v - arch + 0.04) * (v - arch + 0.04)).sqrt());
+            let d =
+                axles.map(|z| ((u - z) * (u - z) + (v - arch + 0.04) * (v - arch + 0.04)).sqrt());
             let well = band(d[0].min(d[1]), -1.0, arch, fp);
             // the flank bulges: bright shoulder, crease, darker towards the sill
             let t = (v / belt).clamp(0.0, 1.0);
@@ -303,7 +336,8 @@ impl Vehicle {
             c = c.mix(Rgb::grey(0.03).times(falls), 1.0 - smoothstep(0.28, 0.34, v));
             let seam = doors.iter().map(|&z| band(u, z, z + 0.014, fp)).fold(0.0, f32::max);
             c = c.scale(1.0 - 0.55 * seam * band(v, 0.32, 9.0, fp));
-            let handle = band(u - doors[1] + 0.22, 0.0, 0.16, fp) * band(v, belt - 0.2, belt - 0.16, fp);
+            let handle =
+                band(u - doors[1] + 0.22, 0.0, 0.16, fp) * band(v, belt - 0.2, belt - 0.16, fp);
             c = c.mix(Rgb::grey(0.04), 0.7 * handle);
             let tail = band(length - u, 0.0, 0.22, fp) * band(v, belt - 0.28, belt - 0.05, fp);
             c = c.mix(Rgb::new(0.22, 0.012, 0.01).times(falls), tail);
@@ -330,7 +364,11 @@ impl Vehicle {
         let belly = Cuboid::new(self.base, self.right(), size.0, size.1, size.2);
         p.cuboid(&belly, |_, _, v, _| (Rgb::grey(0.008), smoothstep(0.1, 0.2, v)));
         let [front, rear] = self.axles();
-        let [near, far] = if p.camera.position.minus(self.base).dot(self.heading) > 0.0 { [front, rear] } else { [rear, front] };
+        let [near, far] = if p.camera.position.minus(self.base).dot(self.heading) > 0.0 {
+            [front, rear]
+        } else {
+            [rear, front]
+        };
         for behind in [far, near] {
             for side in [-1.0, 1.0] {
                 self.paint_wheel(p, side * half, behind, self.wheel_radius);
@@ -347,7 +385,8 @@ impl Vehicle {
         let tread = Cuboid::new(middle, right, 0.22, 1.6 * radius, 1.5 * radius);
         let ends = p.light.on(self.heading);
         p.cuboid(&tread, |f, _, v, _| {
-            let lit = if matches!(f.side, Side::Front | Side::Back) { ends } else { Rgb::grey(0.0) };
+            let lit =
+                if matches!(f.side, Side::Front | Side::Back) { ends } else { Rgb::grey(0.0) };
             (TYRE.times(lit).scale(0.4 + v), 1.0)
         });
         let corner = self.at(x, 0.0, behind + radius);
@@ -387,8 +426,12 @@ impl Vehicle {
                     Side::Back => {
                         let pane = band(u, 0.12, f.width - 0.12, fp) * band(v, 1.1, 1.95, fp);
                         let grille = band(u, 0.4, f.width - 0.4, fp) * band(v, 0.35, 0.9, fp);
-                        let lamp = band((u - 0.5 * f.width).abs(), 0.75, 1.1, fp) * band(v, 0.05, 0.25, fp);
-                        c = c.mix(Rgb::grey(0.03), grille).mix(glass, pane).mix(Rgb::grey(0.6), lamp);
+                        let lamp = band((u - 0.5 * f.width).abs(), 0.75, 1.1, fp)
+                            * band(v, 0.05, 0.25, fp);
+                        c = c
+                            .mix(Rgb::grey(0.03), grille)
+                            .mix(glass, pane)
+                            .mix(Rgb::grey(0.6), lamp);
                     }
                     Side::Left | Side::Right => {
                         let along = if f.side == Side::Left { u } else { f.width - u };
@@ -416,16 +459,22 @@ impl Vehicle {
                         let middle = 0.5 * f.width;
                         let seam = band(u, middle - 0.02, middle + 0.02, fp);
                         let rods = [0.35, 0.9].map(|o| band((u - middle).abs(), o, o + 0.05, fp));
-                        c = c.scale(1.0 - 0.6 * seam).mix(Rgb::grey(0.3).times(f.light), rods[0].max(rods[1]));
-                        let hinge = band(fract(v / 0.6) * 0.6, 0.0, 0.06, fp) * band(u.min(f.width - u), 0.0, 0.18, fp);
-                        let frame = 1.0 - band(u, 0.09, f.width - 0.09, fp) * band(v, 0.12, f.height - 0.12, fp);
+                        c = c
+                            .scale(1.0 - 0.6 * seam)
+                            .mix(Rgb::grey(0.3).times(f.light), rods[0].max(rods[1]));
+                        let hinge = band(fract(v / 0.6) * 0.6, 0.0, 0.06, fp)
+                            * band(u.min(f.width - u), 0.0, 0.18, fp);
+                        let frame = 1.0
+                            - band(u, 0.09, f.width - 0.09, fp)
+                                * band(v, 0.12, f.height - 0.12, fp);
                         c = c.scale(1.0 - 0.35 * frame).scale(1.0 - 0.4 * hinge);
                     }
                     Side::Left | Side::Right => {
                         // buckles and folds of the curtain, or ribs of the box
                         let fold = if stripes < 0.5 { fract(u / 0.55) } else { fract(u / 1.2) };
                         c = c.scale(0.9 + 0.14 * smoothstep(0.0, 0.5, fold));
-                        let rail = band(v, f.height - 0.16, f.height, fp).max(band(v, 0.0, 0.12, fp));
+                        let rail =
+                            band(v, f.height - 0.16, f.height, fp).max(band(v, 0.0, 0.12, fp));
                         c = c.mix(Rgb::grey(0.1).times(f.light), rail);
                     }
                     _ => {}
@@ -467,8 +516,11 @@ impl Vehicle {
             }
             let bar = band(v, 0.08, 0.22, fp);
             let lamp = band((u - 0.5 * f.width).abs(), 0.75, 1.12, fp) * band(v, 0.28, 0.42, fp);
-            let plate = band(u, 0.5 * f.width - 0.26, 0.5 * f.width + 0.26, fp) * band(v, 0.3, 0.41, fp);
-            let red = Rgb::new(0.25, 0.012, 0.01).times(f.light).plus(Rgb::new(0.5, 0.02, 0.01).scale(night));
+            let plate =
+                band(u, 0.5 * f.width - 0.26, 0.5 * f.width + 0.26, fp) * band(v, 0.3, 0.41, fp);
+            let red = Rgb::new(0.25, 0.012, 0.01)
+                .times(f.light)
+                .plus(Rgb::new(0.5, 0.02, 0.01).scale(night));
             let c = Rgb::grey(0.012).mix(Rgb::grey(0.12).times(f.light), bar);
             (c.mix(red, lamp).mix(Rgb::grey(0.6).times(f.light), plate), 1.0)
         });
@@ -486,7 +538,8 @@ impl Vehicle {
         let (colour, sky, dusk) = (self.colour, p.light.sky, p.light.dusk);
         p.cuboid(&body, |f, u, v, fp| {
             let mut c = colour.times(f.light).scale(0.75 + 0.25 * smoothstep(0.0, 0.5, v));
-            let (low, high) = if matches!(f.side, Side::Left | Side::Right) { (0.85, 2.35) } else { (1.0, 2.2) };
+            let (low, high) =
+                if matches!(f.side, Side::Left | Side::Right) { (0.85, 2.35) } else { (1.0, 2.2) };
             let pane = band(u, 0.15, f.width - 0.15, fp) * band(v, low, high, fp);
             let post = band(fract(u / 1.5) * 1.5, 0.0, 0.07, fp);
             let lit = Rgb::new(0.9, 0.85, 0.7).scale(0.35 * dusk);
