@@ -29,3 +29,6 @@ pub use pool::{Slot, SlotPool};
 pub use queue::{FrameQueue, Policy};
 pub use sequence::{Arrival, SequenceTracker};
 pub use time::Micros;
+
+#[cfg(all(test, feature = "defmt"))]
+use defmt_host as _; // the global logger, without which events do not link

@@ -1,1 +1,6 @@
 //! roadgaze: streams frames, classifies and explains them, and logs how much of the attribution lies on the sign.
+
+pub mod clock;
+pub mod feed;
+pub mod store;
+pub mod telemetry;

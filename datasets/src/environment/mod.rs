@@ -1,11 +1,14 @@
 //! What stands behind the sign: one file an environment, built from shared parts (sky, ground, buildings, plants, vehicles).
 
+mod bare_tree;
 pub mod building;
 mod coast;
+mod conifer;
 mod construction_site;
 pub mod example;
 pub mod facade;
 mod farmland;
+pub mod foliage;
 mod forest;
 pub mod ground;
 mod industrial_estate;
@@ -13,6 +16,7 @@ mod inner_city;
 mod motorway;
 mod mountain;
 pub mod painter;
+pub mod plants;
 mod residential;
 pub mod road;
 pub mod scene;

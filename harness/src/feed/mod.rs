@@ -1,0 +1,22 @@
+//! The simulated camera: frames of a data set, delivered as camera link packets through slots and a queue.
+//!
+//! ```text
+//! source -> slot (leased) -> packet sealed (CRC) -> queue -> bounded channel -> receiver checks -> slot given back
+//! ```
+//!
+//! The camera runs on a thread of its own. In lockstep it blocks while the receiver is busy, so every frame is
+//! processed and results do not depend on speed. Ground truth travels beside the packet, never inside.
+
+mod camera;
+mod receiver;
+
+pub use camera::{CameraReport, Delivery, Truth, film};
+pub use receiver::{Received, Receiver};
+
+/// Slots in the pool: one being filled, one waiting, one being read, one in reserve.
+pub const SLOTS: usize = 4;
+/// Frames that may wait in the queue.
+pub const QUEUE_FRAMES: usize = 2;
+
+/// A frame buffer on the host.
+pub type HostSlot = firmware_host::Slot<Box<[u8]>>;

@@ -1,0 +1,95 @@
+//! The run store: one SQLite file that survives a crash at any moment and opens in every tool.
+//!
+//! A frame's row, its attributions and its stage times go in by one transaction (WAL journal,
+//! `synchronous = FULL`): after a power cut a frame is there whole or not at all. So a run is resumed by
+//! asking which positions are missing, and every figure of a report is derived from this file alone.
+//!
+//! Tables: `setting` (name, JSON value), `frame` (a row a frame), `attribution` (a row a frame and
+//! method), `stage_time` (a row a frame and stage), `plan` (coalition plans by hash), `preview` (JPEG
+//! and mask of the frames kept for the report). Schema version: `PRAGMA user_version`.
+
+mod read;
+mod rows;
+mod write;
+
+pub use read::{Stored, StoredFrame};
+pub use rows::{AttributionRow, FrameRow, Preview, Stage, Undefined};
+pub use write::RunStore;
+
+use std::path::PathBuf;
+
+/// Schema version that this code writes and reads.
+pub const SCHEMA: i64 = 1;
+/// Name of the store inside a run folder.
+pub const FILE_NAME: &str = "run.sqlite";
+
+/// Why the store could not be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The database reported an error.
+    #[error("{path}: {source}")]
+    Database {
+        /// The store.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// Not a run store, or one of another version.
+    #[error("{path}: run store of schema {expected} expected, {found}; {remedy}")]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// Version that this program reads.
+        expected: i64,
+        /// What is there.
+        found: String,
+        /// What the user can do.
+        remedy: String,
+    },
+    /// A stored value does not have the form that the schema promises.
+    #[error(
+        "{path}: {what} expected in {place}, found {found}; the file was changed by another program"
+    )]
+    Value {
+        /// The store.
+        path: PathBuf,
+        /// Table and row.
+        place: String,
+        /// What was expected.
+        what: &'static str,
+        /// What is there.
+        found: String,
+    },
+    /// The folder holds a run already.
+    #[error(
+        "{path}: this folder already holds a run; choose another --out, or continue it with --resume"
+    )]
+    Exists {
+        /// The store.
+        path: PathBuf,
+    },
+    /// A run was to be resumed with other settings.
+    #[error(
+        "{path}: the run was started with {setting} = {stored}, now it is {wanted}; \
+         resume with the same settings or choose another --out"
+    )]
+    OtherSettings {
+        /// The store.
+        path: PathBuf,
+        /// Name of the first setting that differs.
+        setting: String,
+        /// Value in the store.
+        stored: String,
+        /// Value asked for.
+        wanted: String,
+    },
+    /// A folder or file could not be made or read.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}

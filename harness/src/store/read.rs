@@ -1,0 +1,337 @@
+//! Reading a run store back, for reports and comparisons; the file is opened read-only.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags, Row};
+
+use super::{AttributionRow, FILE_NAME, FrameRow, Preview, SCHEMA, Stage, StoreError, Undefined};
+
+/// A frame as stored, without its preview.
+pub type StoredFrame = FrameRow;
+
+/// A whole run, read into memory (about 1 kB a frame; previews are fetched one by one).
+#[derive(Debug)]
+pub struct Stored {
+    path: PathBuf,
+    db: Connection,
+    /// Settings and facts of the run, by name; values are JSON.
+    pub settings: BTreeMap<String, String>,
+    /// Frames in the order of their positions.
+    pub frames: Vec<StoredFrame>,
+}
+
+impl Stored {
+    /// Read the run in a folder.
+    ///
+    /// # Errors
+    /// If there is none, it is of another version, or its values are not what the schema promises.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        let path = folder.join(FILE_NAME);
+        if !path.is_file() {
+            return Err(StoreError::Schema {
+                path,
+                expected: SCHEMA,
+                found: "no file found".to_owned(),
+                remedy: "name a folder that `roadgaze run --out` has written".to_owned(),
+            });
+        }
+        let db = Connection::open_with_flags(
+            &path,
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )
+        .map_err(|source| StoreError::Database { path: path.clone(), source })?;
+        check_version(&path, &db)?;
+        let settings = settings(&path, &db)?;
+        let frames = frames(&path, &db)?;
+        Ok(Self { path, db, settings, frames })
+    }
+
+    /// A setting as plain text: the JSON value without the quotes of a string.
+    #[must_use]
+    pub fn text(&self, name: &str) -> String {
+        let value = self.settings.get(name).map_or("", String::as_str);
+        serde_json::from_str::<String>(value).unwrap_or_else(|_| value.to_owned())
+    }
+
+    /// The picture kept of a frame, if one was kept.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn preview(&self, position: u32) -> Result<Option<Preview>, StoreError> {
+        let sql = "SELECT jpeg, mask_png FROM preview WHERE position = ?1";
+        let result = self.db.query_row(sql, [position], |row| {
+            Ok(Preview { jpeg: row.get(0)?, mask_png: row.get(1)? })
+        });
+        match result {
+            Ok(preview) => Ok(Some(preview)),
+            Err(rusqlite::Error::QueryReturnedNoRows) => Ok(None),
+            Err(source) => Err(StoreError::Database { path: self.path.clone(), source }),
+        }
+    }
+
+    /// The coalition plan of that hash.
+    ///
+    /// # Errors
+    /// If the database cannot be read or holds no such plan.
+    pub fn plan(&self, hash: &str) -> Result<Vec<u8>, StoreError> {
+        self.db
+            .query_row("SELECT body FROM plan WHERE hash = ?1", [hash], |row| row.get(0))
+            .map_err(|source| StoreError::Database { path: self.path.clone(), source })
+    }
+
+    /// Methods of which there is at least one attribution, in alphabetical order.
+    #[must_use]
+    pub fn methods(&self) -> Vec<String> {
+        let mut methods: Vec<String> = self
+            .frames
+            .iter()
+            .flat_map(|frame| frame.attributions.iter().map(|a| a.method.clone()))
+            .collect();
+        methods.sort();
+        methods.dedup();
+        methods
+    }
+}
+
+pub(super) fn version(path: &Path, db: &Connection) -> Result<i64, StoreError> {
+    db.query_row("PRAGMA user_version", [], |row| row.get(0))
+        .map_err(|source| StoreError::Database { path: path.to_owned(), source })
+}
+
+pub(super) fn check_version(path: &Path, db: &Connection) -> Result<(), StoreError> {
+    let found = version(path, db)?;
+    if found == SCHEMA {
+        return Ok(());
+    }
+    Err(StoreError::Schema {
+        path: path.to_owned(),
+        expected: SCHEMA,
+        found: format!("schema {found} found"),
+        remedy: "use the version of roadgaze that wrote it".to_owned(),
+    })
+}
+
+pub(super) fn settings(
+    path: &Path,
+    db: &Connection,
+) -> Result<BTreeMap<String, String>, StoreError> {
+    collect(path, db, "SELECT name, value FROM setting", |row| Ok((row.get(0)?, row.get(1)?)))
+        .map(|rows| rows.into_iter().collect())
+}
+
+fn frames(path: &Path, db: &Connection) -> Result<Vec<StoredFrame>, StoreError> {
+    let wrong = |position: u32, what, found: String| StoreError::Value {
+        path: path.to_owned(),
+        place: format!("frame {position}"),
+        what,
+        found,
+    };
+    let sql =
+        "SELECT position, class, class_index, shape, environment, image_hash, mask_share, top5,
+                      confidence, logits FROM frame ORDER BY position";
+    let raw = collect(path, db, sql, |row| {
+        let frame = FrameRow {
+            position: row.get(0)?,
+            class: row.get(1)?,
+            index: row.get(2)?,
+            shape: row.get(3)?,
+            environment: row.get(4)?,
+            image_hash: row.get(5)?,
+            mask_share: row.get(6)?,
+            top5: Vec::new(),
+            confidence: row.get(8)?,
+            logits: Vec::new(),
+            attributions: Vec::new(),
+            stages: Vec::new(),
+            preview: None,
+        };
+        Ok((frame, row.get::<_, String>(7)?, row.get::<_, Vec<u8>>(9)?))
+    })?;
+    let mut frames = BTreeMap::new();
+    for (mut frame, top5, logits) in raw {
+        let p = frame.position;
+        frame.logits = f32_from_bytes(&logits)
+            .ok_or_else(|| wrong(p, "logits of 4 bytes each", format!("{} bytes", logits.len())))?;
+        let classes: Result<_, _> =
+            top5.split(',').filter(|t| !t.is_empty()).map(str::parse).collect();
+        frame.top5 = classes.map_err(|e| wrong(p, "class numbers", format!("`{top5}` ({e})")))?;
+        frames.insert(p, frame);
+    }
+    let sql =
+        "SELECT position, method, target, grid_rows, grid_columns, map, pixel_ratio, undefined,
+                      ceiling, evaluations FROM attribution ORDER BY position, method";
+    for (p, a, map, ratio, undefined) in collect(path, db, sql, |row| {
+        let row_of_map = AttributionRow {
+            method: row.get(1)?,
+            target: row.get(2)?,
+            grid: (row.get(3)?, row.get(4)?),
+            map: Vec::new(),
+            ratio: Err(Undefined::NoPositive),
+            ceiling: row.get(8)?,
+            evaluations: row.get(9)?,
+        };
+        Ok((
+            row.get::<_, u32>(0)?,
+            row_of_map,
+            row.get::<_, Vec<u8>>(5)?,
+            row.get::<_, Option<f64>>(6)?,
+            row.get::<_, Option<String>>(7)?,
+        ))
+    })? {
+        let map = f32_from_bytes(&map)
+            .filter(|m| m.len() == usize::from(a.grid.0) * usize::from(a.grid.1))
+            .ok_or_else(|| wrong(p, "a map of the grid's size", format!("{} bytes", map.len())))?;
+        let ratio = match (ratio, undefined.as_deref().map(Undefined::from_name)) {
+            (Some(value), None) => Ok(value),
+            (None, Some(Some(reason))) => Err(reason),
+            _ => return Err(wrong(p, "a ratio or why there is none", format!("{undefined:?}"))),
+        };
+        if let Some(frame) = frames.get_mut(&p) {
+            frame.attributions.push(AttributionRow { map, ratio, ..a });
+        }
+    }
+    let sql = "SELECT position, stage, micros FROM stage_time ORDER BY position";
+    for (p, name, micros) in collect(path, db, sql, |row| {
+        Ok((row.get::<_, u32>(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?))
+    })? {
+        let stage = Stage::from_name(&name).ok_or_else(|| wrong(p, "a known stage", name))?;
+        let micros = u64::try_from(micros)
+            .map_err(|e| wrong(p, "a time of at least 0", format!("{micros} ({e})")))?;
+        if let Some(frame) = frames.get_mut(&p) {
+            frame.stages.push((stage, micros));
+        }
+    }
+    let mut frames: Vec<FrameRow> = frames.into_values().collect();
+    frames.iter_mut().for_each(|frame| frame.stages.sort_unstable());
+    Ok(frames)
+}
+
+fn collect<T>(
+    path: &Path,
+    db: &Connection,
+    sql: &str,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>, StoreError> {
+    let run = || -> rusqlite::Result<Vec<T>> { db.prepare(sql)?.query_map([], read)?.collect() };
+    run().map_err(|source| StoreError::Database { path: path.to_owned(), source })
+}
+
+fn f32_from_bytes(bytes: &[u8]) -> Option<Vec<f32>> {
+    let (chunks, rest) = bytes.as_chunks::<4>();
+    rest.is_empty().then(|| chunks.iter().map(|c| f32::from_le_bytes(*c)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::RunStore;
+    use super::*;
+
+    fn row(position: u32) -> FrameRow {
+        FrameRow {
+            position,
+            class: 3,
+            index: 9,
+            shape: "circular".to_owned(),
+            environment: "forest".to_owned(),
+            image_hash: "00ff".to_owned(),
+            mask_share: 0.25,
+            top5: vec![3, 1, 2, 4, 0],
+            confidence: 0.75,
+            logits: vec![0.5, -1.25, 3.0],
+            attributions: vec![
+                AttributionRow {
+                    method: "gradcam".to_owned(),
+                    target: 3,
+                    grid: (2, 2),
+                    map: vec![1.0, -2.0, 0.0, 0.5],
+                    ratio: Ok(0.625),
+                    ceiling: 0.9,
+                    evaluations: 1,
+                },
+                AttributionRow {
+                    method: "kernel-shap".to_owned(),
+                    target: 3,
+                    grid: (1, 2),
+                    map: vec![-1.0, 0.0],
+                    ratio: Err(Undefined::NoPositive),
+                    ceiling: 0.9,
+                    evaluations: 17,
+                },
+            ],
+            stages: vec![(Stage::Network, 1234), (Stage::Store, 5)],
+            preview: Some(Preview { jpeg: vec![1, 2, 3], mask_png: vec![4] }),
+        }
+    }
+
+    fn settings(seed: &str) -> BTreeMap<String, String> {
+        BTreeMap::from([
+            ("seed".to_owned(), seed.to_owned()),
+            ("started".to_owned(), seed.to_owned()),
+        ])
+    }
+
+    #[test]
+    fn what_was_stored_is_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = RunStore::create(dir.path(), &settings("7")).unwrap();
+        store.add_plan("abc", b"body").unwrap();
+        store.add(&row(4)).unwrap();
+        store.add(&row(2)).unwrap();
+        let stored = Stored::open(dir.path()).unwrap();
+        let want: Vec<_> = [2, 4].map(|p| FrameRow { preview: None, ..row(p) }).into();
+        assert_eq!(stored.frames, want);
+        assert_eq!(stored.preview(4).unwrap(), row(4).preview);
+        assert_eq!(stored.preview(5).unwrap(), None);
+        assert_eq!(stored.plan("abc").unwrap(), b"body");
+        assert_eq!(stored.methods(), ["gradcam", "kernel-shap"]);
+    }
+
+    #[test]
+    fn a_frame_goes_in_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = RunStore::create(dir.path(), &settings("7")).unwrap();
+        let mut twice = row(1);
+        twice.attributions.push(twice.attributions[0].clone()); // violates the primary key
+        assert!(store.add(&twice).is_err());
+        assert!(store.done().is_empty());
+        assert!(Stored::open(dir.path()).unwrap().frames.is_empty());
+        store.add(&row(1)).unwrap();
+    }
+
+    #[test]
+    fn resuming_knows_what_is_done_and_refuses_other_settings() {
+        let dir = tempfile::tempdir().unwrap();
+        let fixed = |name: &str| name != "started";
+        RunStore::resume(dir.path(), &settings("7"), fixed).unwrap().add(&row(1)).unwrap();
+        assert!(matches!(
+            RunStore::create(dir.path(), &settings("7")),
+            Err(StoreError::Exists { .. })
+        ));
+        let mut later = settings("7");
+        later.insert("started".to_owned(), "8".to_owned());
+        let store = RunStore::resume(dir.path(), &later, fixed).unwrap();
+        assert_eq!(store.done().iter().copied().collect::<Vec<_>>(), [1]);
+        drop(store);
+        let error = RunStore::resume(dir.path(), &settings("8"), fixed).unwrap_err().to_string();
+        assert!(error.contains("seed = 7") && error.contains("now it is 8"), "{error}");
+    }
+
+    #[test]
+    fn a_foreign_file_is_refused_with_a_clear_error() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(Stored::open(dir.path()).unwrap_err().to_string().contains("no file found"));
+        std::fs::write(dir.path().join(FILE_NAME), b"this is no database, only a line of text")
+            .unwrap();
+        assert!(matches!(Stored::open(dir.path()), Err(StoreError::Database { .. })));
+        let other = tempfile::tempdir().unwrap();
+        let db = Connection::open(other.path().join(FILE_NAME)).unwrap();
+        db.pragma_update(None, "user_version", 99).unwrap();
+        drop(db);
+        let error = Stored::open(other.path()).unwrap_err().to_string();
+        assert!(
+            error.contains("schema 1 expected") && error.contains("schema 99 found"),
+            "{error}"
+        );
+    }
+}

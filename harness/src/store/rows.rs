@@ -1,0 +1,150 @@
+//! What is stored of a frame.
+
+/// A timed part of the way of a frame, in the order in which it is passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// Rendering or reading the frame into its slot.
+    Capture,
+    /// From the slot to the receiver: waiting in the queue and checking the packet.
+    Transport,
+    /// Resizing and normalizing.
+    Preprocess,
+    /// One forward pass with feature map.
+    Network,
+    /// The closed-form GradCAM map and its ratio.
+    Gradcam,
+    /// All coalitions, the fit and the ratio.
+    KernelShap,
+    /// Writing the row.
+    Store,
+    /// From the scheduled capture time to the stored row.
+    EndToEnd,
+}
+
+impl Stage {
+    /// All stages in order.
+    pub const ALL: [Self; 8] = [
+        Self::Capture,
+        Self::Transport,
+        Self::Preprocess,
+        Self::Network,
+        Self::Gradcam,
+        Self::KernelShap,
+        Self::Store,
+        Self::EndToEnd,
+    ];
+
+    /// Name in the store and in `summary.json`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Capture => "capture",
+            Self::Transport => "transport",
+            Self::Preprocess => "preprocess",
+            Self::Network => "network",
+            Self::Gradcam => "gradcam",
+            Self::KernelShap => "kernel_shap",
+            Self::Store => "store",
+            Self::EndToEnd => "end_to_end",
+        }
+    }
+
+    /// The stage of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stage| stage.name() == name)
+    }
+}
+
+/// Why a frame has no pixel ratio.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Undefined {
+    /// No cell of the map is positive.
+    NoPositive,
+    /// The mask covers nothing.
+    EmptyMask,
+}
+
+impl Undefined {
+    /// Name in the store.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NoPositive => "no_positive",
+            Self::EmptyMask => "empty_mask",
+        }
+    }
+
+    /// The reason of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::NoPositive, Self::EmptyMask].into_iter().find(|u| u.name() == name)
+    }
+}
+
+/// One explanation of a frame.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttributionRow {
+    /// `gradcam` or `kernel-shap`.
+    pub method: String,
+    /// Class that was explained.
+    pub target: u16,
+    /// Rows and columns of the map.
+    pub grid: (u16, u16),
+    /// Attribution of each cell, row by row.
+    pub map: Vec<f32>,
+    /// Share of the positive attribution that lies on the sign, 0 to 1, or why there is none.
+    pub ratio: Result<f64, Undefined>,
+    /// Highest ratio that any map of this grid could reach with this mask.
+    pub ceiling: f64,
+    /// Forward passes spent, the cached ones not counted.
+    pub evaluations: u32,
+}
+
+/// The picture as the network saw it, small enough to keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preview {
+    /// JPEG of the frame.
+    pub jpeg: Vec<u8>,
+    /// PNG of the mask.
+    pub mask_png: Vec<u8>,
+}
+
+/// Everything stored of one frame.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FrameRow {
+    /// Position in the data set: the key of the run.
+    pub position: u32,
+    /// True class.
+    pub class: u16,
+    /// Index within the class.
+    pub index: u32,
+    /// Shape of the sign, empty if unknown.
+    pub shape: String,
+    /// Environment behind the sign, empty if unknown.
+    pub environment: String,
+    /// First eight bytes, hexadecimal, of the sha256 of the pixels.
+    pub image_hash: String,
+    /// Share of the image that the mask covers: the chance level of the pixel ratio.
+    pub mask_share: f64,
+    /// The five classes with the highest logits, best first.
+    pub top5: Vec<u16>,
+    /// Softmax probability of the best class.
+    pub confidence: f32,
+    /// All logits.
+    pub logits: Vec<f32>,
+    /// Explanations.
+    pub attributions: Vec<AttributionRow>,
+    /// Times, microseconds.
+    pub stages: Vec<(Stage, u64)>,
+    /// Picture for the report, for some of the frames.
+    pub preview: Option<Preview>,
+}
+
+impl FrameRow {
+    /// Whether the best class is the true one.
+    #[must_use]
+    pub fn correct(&self) -> bool {
+        self.top5.first() == Some(&self.class)
+    }
+}

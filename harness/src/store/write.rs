@@ -1,0 +1,258 @@
+//! Creating, resuming and filling a run store.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags, params};
+
+use super::{FILE_NAME, FrameRow, SCHEMA, StoreError};
+
+const TABLES: &str = "
+CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE plan (hash TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT;
+CREATE TABLE frame (
+    position INTEGER PRIMARY KEY,
+    class INTEGER NOT NULL,
+    class_index INTEGER NOT NULL,
+    shape TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    image_hash TEXT NOT NULL,
+    mask_share REAL NOT NULL,
+    top5 TEXT NOT NULL,
+    correct INTEGER NOT NULL,
+    confidence REAL NOT NULL,
+    logits BLOB NOT NULL
+) STRICT;
+CREATE TABLE attribution (
+    position INTEGER NOT NULL REFERENCES frame(position),
+    method TEXT NOT NULL,
+    target INTEGER NOT NULL,
+    grid_rows INTEGER NOT NULL,
+    grid_columns INTEGER NOT NULL,
+    map BLOB NOT NULL,
+    pixel_ratio REAL,
+    undefined TEXT,
+    ceiling REAL NOT NULL,
+    evaluations INTEGER NOT NULL,
+    PRIMARY KEY (position, method)
+) STRICT;
+CREATE TABLE stage_time (
+    position INTEGER NOT NULL REFERENCES frame(position),
+    stage TEXT NOT NULL,
+    micros INTEGER NOT NULL,
+    PRIMARY KEY (position, stage)
+) STRICT;
+CREATE TABLE preview (
+    position INTEGER PRIMARY KEY REFERENCES frame(position),
+    jpeg BLOB NOT NULL,
+    mask_png BLOB NOT NULL
+) STRICT;
+";
+
+/// An open run store that takes in frames.
+#[derive(Debug)]
+pub struct RunStore {
+    path: PathBuf,
+    db: Connection,
+    done: BTreeSet<u32>,
+}
+
+impl RunStore {
+    /// Make the folder and a new store in it.
+    ///
+    /// # Errors
+    /// If the folder cannot be written or holds a run already.
+    pub fn create(folder: &Path, settings: &BTreeMap<String, String>) -> Result<Self, StoreError> {
+        fs::create_dir_all(folder)
+            .map_err(|source| StoreError::File { path: folder.to_owned(), source })?;
+        let path = folder.join(FILE_NAME);
+        if path.exists() {
+            return Err(StoreError::Exists { path });
+        }
+        let db = connect(&path)?;
+        let fill = || -> rusqlite::Result<()> {
+            let transaction = db.unchecked_transaction()?;
+            transaction.execute_batch(TABLES)?;
+            for (name, value) in settings {
+                transaction.execute(
+                    "INSERT INTO setting (name, value) VALUES (?1, ?2)",
+                    params![name, value],
+                )?;
+            }
+            transaction.pragma_update(None, "user_version", SCHEMA)?;
+            transaction.commit()
+        };
+        fill().map_err(|source| StoreError::Database { path: path.clone(), source })?;
+        Ok(Self { path, db, done: BTreeSet::new() })
+    }
+
+    /// Open the store of a run that was cut off; without one, start anew.
+    ///
+    /// `fixed` are the settings that decide the results: they must be those of the first part.
+    ///
+    /// # Errors
+    /// If the store cannot be opened, is of another version, or was started with other settings.
+    pub fn resume(
+        folder: &Path,
+        settings: &BTreeMap<String, String>,
+        fixed: impl Fn(&str) -> bool,
+    ) -> Result<Self, StoreError> {
+        let path = folder.join(FILE_NAME);
+        if !path.exists() {
+            return Self::create(folder, settings);
+        }
+        let db = connect(&path)?;
+        let broken = |source| StoreError::Database { path: path.clone(), source };
+        if super::read::version(&path, &db)? == 0 && is_empty(&db).map_err(broken)? {
+            // killed between creating the file and its first transaction
+            drop(db);
+            fs::remove_file(&path)
+                .map_err(|source| StoreError::File { path: path.clone(), source })?;
+            return Self::create(folder, settings);
+        }
+        super::read::check_version(&path, &db)?;
+        let stored = super::read::settings(&path, &db)?;
+        for (setting, wanted) in settings.iter().filter(|(name, _)| fixed(name)) {
+            let found = stored.get(setting).map_or("nothing", String::as_str);
+            if found != wanted {
+                return Err(StoreError::OtherSettings {
+                    path,
+                    setting: setting.clone(),
+                    stored: found.to_owned(),
+                    wanted: wanted.clone(),
+                });
+            }
+        }
+        let mut done = BTreeSet::new();
+        {
+            let mut query = db.prepare("SELECT position FROM frame").map_err(broken)?;
+            let rows = query.query_map([], |row| row.get::<_, u32>(0)).map_err(broken)?;
+            for position in rows {
+                done.insert(position.map_err(broken)?);
+            }
+        }
+        Ok(Self { path, db, done })
+    }
+
+    /// Positions that are stored already.
+    #[must_use]
+    pub fn done(&self) -> &BTreeSet<u32> {
+        &self.done
+    }
+
+    /// Where the store lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Store a setting, or replace it.
+    ///
+    /// # Errors
+    /// If the database cannot be written.
+    pub fn set(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        let sql = "INSERT INTO setting (name, value) VALUES (?1, ?2)
+                   ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+        self.check(self.db.execute(sql, params![name, value])).map(drop)
+    }
+
+    /// Store a coalition plan under its hash.
+    ///
+    /// # Errors
+    /// If the database cannot be written.
+    pub fn add_plan(&self, hash: &str, body: &[u8]) -> Result<(), StoreError> {
+        let sql = "INSERT OR IGNORE INTO plan (hash, body) VALUES (?1, ?2)";
+        self.check(self.db.execute(sql, params![hash, body])).map(drop)
+    }
+
+    /// Store a frame with all that belongs to it; when this returns it will survive a power cut.
+    ///
+    /// # Errors
+    /// If the database cannot be written; then nothing of the frame is stored.
+    pub fn add(&mut self, row: &FrameRow) -> Result<(), StoreError> {
+        let inserted = self.insert(row);
+        self.check(inserted)?;
+        self.done.insert(row.position);
+        Ok(())
+    }
+
+    fn insert(&mut self, row: &FrameRow) -> rusqlite::Result<()> {
+        let transaction = self.db.transaction()?;
+        let top5: Vec<String> = row.top5.iter().map(u16::to_string).collect();
+        transaction
+            .prepare_cached(
+                "INSERT INTO frame VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            )?
+            .execute(params![
+                row.position,
+                row.class,
+                row.index,
+                row.shape,
+                row.environment,
+                row.image_hash,
+                row.mask_share,
+                top5.join(","),
+                row.correct(),
+                row.confidence,
+                bytes_from_f32(&row.logits),
+            ])?;
+        for a in &row.attributions {
+            transaction
+                .prepare_cached(
+                    "INSERT INTO attribution VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                )?
+                .execute(params![
+                    row.position,
+                    a.method,
+                    a.target,
+                    a.grid.0,
+                    a.grid.1,
+                    bytes_from_f32(&a.map),
+                    a.ratio.ok(),
+                    a.ratio.err().map(super::Undefined::name),
+                    a.ceiling,
+                    a.evaluations,
+                ])?;
+        }
+        for (stage, micros) in &row.stages {
+            transaction.prepare_cached("INSERT INTO stage_time VALUES (?1, ?2, ?3)")?.execute(
+                params![row.position, stage.name(), i64::try_from(*micros).unwrap_or(i64::MAX)],
+            )?;
+        }
+        if let Some(preview) = &row.preview {
+            transaction
+                .prepare_cached("INSERT INTO preview VALUES (?1, ?2, ?3)")?
+                .execute(params![row.position, preview.jpeg, preview.mask_png])?;
+        }
+        transaction.commit()
+    }
+
+    fn check<T>(&self, result: rusqlite::Result<T>) -> Result<T, StoreError> {
+        result.map_err(|source| StoreError::Database { path: self.path.clone(), source })
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let open = || -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let db = Connection::open_with_flags(path, flags)?;
+        db.pragma_update(None, "journal_mode", "wal")?;
+        db.pragma_update(None, "synchronous", "full")?;
+        db.pragma_update(None, "foreign_keys", true)?;
+        Ok(db)
+    };
+    open().map_err(|source| StoreError::Database { path: path.to_owned(), source })
+}
+
+fn is_empty(db: &Connection) -> rusqlite::Result<bool> {
+    db.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get::<_, i64>(0))
+        .map(|n| n == 0)
+}
+
+fn bytes_from_f32(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|v| v.to_le_bytes()).collect()
+}

@@ -1,0 +1,88 @@
+"""Training recipes by name: how long, at which sizes, how fast, on what.
+
+The paper says 100 epochs at a learning rate of 1e-3; optimiser, batch size, augmentation and initialisation are
+unknown and are choices of ours.
+"""
+
+from dataclasses import asdict, dataclass, field, replace
+
+from .augment import NONE, Augmentation
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of training at one picture size."""
+
+    size: int
+    """Pixels."""
+    epochs: float
+    """Passes over the training set; parts of a pass are allowed."""
+    batch: int
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A whole recipe; AdamW, linear warm-up, cosine to zero over all stages together."""
+
+    name: str
+    stages: tuple[Stage, ...]
+    learning_rate: float
+    weight_decay: float = 0.05
+    """Not applied to biases, norms and layer scales."""
+    warmup_share: float = 0.05
+    """Share of all pictures seen during warm-up."""
+    label_smoothing: float = 0.0
+    clip_norm: float = 0.0
+    """Largest norm of the gradient; 0 is no clipping."""
+    autocast: bool = False
+    """Forward and loss in bf16; weights and optimiser stay f32."""
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def scaled(self, factor: float) -> "Preset":
+        """Multiply the epochs of every stage."""
+        return replace(self, stages=tuple(replace(s, epochs=s.epochs * factor) for s in self.stages))
+
+    def epochs(self) -> float:
+        """Passes over the training set in all."""
+        return sum(s.epochs for s in self.stages)
+
+    def settings(self) -> dict:
+        """Everything, as plain values for a log."""
+        table = asdict(self)
+        return table | {"stages": list(table["stages"])}
+
+
+PRESETS: dict[str, Preset] = {
+    p.name: p
+    for p in (
+        Preset("paper", (Stage(224, 100, 64),), learning_rate=1e-3, clip_norm=5.0),
+        Preset(
+            "gpu-short",
+            (Stage(112, 9, 256), Stage(160, 5, 256), Stage(224, 3, 256)),
+            learning_rate=2e-3,
+            clip_norm=1.0,
+            autocast=True,
+        ),
+        Preset(
+            "cpu-night",
+            (Stage(64, 8, 64), Stage(112, 3, 64), Stage(224, 1, 32)),
+            learning_rate=1e-3,
+            clip_norm=1.0,
+        ),
+        Preset(
+            "tiny",
+            (Stage(64, 8, 64), Stage(112, 4, 64), Stage(160, 1, 64), Stage(224, 1, 64)),
+            learning_rate=4e-3,
+            clip_norm=1.0,
+        ),
+        Preset("smoke", (Stage(32, 2, 16),), learning_rate=3e-3, augmentation=NONE),
+    )
+}
+
+
+def preset(name: str) -> Preset:
+    """Look a preset up by name; a `ValueError` lists the names there are."""
+    try:
+        return PRESETS[name]
+    except KeyError:
+        raise ValueError(f"preset `{name}`: unknown; expected one of {', '.join(PRESETS)}") from None
