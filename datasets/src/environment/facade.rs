@@ -160,6 +160,12 @@ const SHOP: [(u8, u8, u8); 10] = [
     (88, 112, 122),
 ];
 
+/// Place in a table of `count` entries for a random value in [0, 1).
+fn table_index(value: f32, count: usize) -> usize {
+    let index = floor_fast(value * count as f32);
+    usize::try_from(index).unwrap_or(0).min(count - 1)
+}
+
 /// One of a table of sRGB colours.
 #[must_use]
 pub fn pick_colour(s: &mut Stream, table: &[(u8, u8, u8)]) -> Rgb {
@@ -490,7 +496,7 @@ impl Facade {
         let tone = |k: u64| lattice(self.seed ^ (k << 32), number, 3);
         let top = self.ground_height - 0.9;
         let colour = {
-            let (r, g, b) = SHOP[(tone(1) * SHOP.len() as f32).clamp(0.0, 9.0) as usize];
+            let (r, g, b) = SHOP[table_index(tone(1), SHOP.len())];
             Rgb::srgb8(r, g, b)
         };
         let hole = band(x, 0.3, shop_width - 0.3, fp) * band(v, 0.0, top, fp);

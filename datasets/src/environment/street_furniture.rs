@@ -53,7 +53,7 @@ pub fn traffic_light(p: &mut Painter<'_>, foot: Vec3, height: f32, state: usize)
         [Rgb::new(1.0, 0.05, 0.03), Rgb::new(1.0, 0.45, 0.03), Rgb::new(0.05, 0.85, 0.35)];
     p.billboard(foot.plus(UP.scale(height - 0.9)), 0.32, 0.95, |u, v, fp| {
         let slot = (v / 0.316).min(2.99);
-        let index = 2 - slot as usize;
+        let index = if slot < 1.0 { 2 } else { usize::from(slot < 2.0) };
         let y = (fract(slot) - 0.5) * 0.316;
         let d = (u * u + y * y).sqrt();
         let lens = band(d, -1.0, 0.1, fp);
