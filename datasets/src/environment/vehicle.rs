@@ -611,12 +611,15 @@ mod tests {
     use super::*;
     use crate::canvas::Canvas;
     use crate::environment::testing;
+    use crate::geometry::Rotation;
 
     #[test]
     fn every_kind_paints_finite_light_from_every_side() {
         for kind in [Kind::Car, Kind::Van, Kind::Lorry, Kind::Bus] {
             for i in 0..16_u8 {
-                let view = testing::view(u64::from(i));
+                let mut view = testing::view(u64::from(i));
+                // looks a little down, at the vehicle
+                view.camera.rotation = Rotation::from_angles(0.0, -0.12, 0.0);
                 let mut canvas = Canvas::new(64, 64, Rgb::grey(0.3));
                 let mut p = Painter::new(&mut canvas, &view, Rgb::grey(0.5), 500.0);
                 let angle = f32::from(i) * 0.4;
