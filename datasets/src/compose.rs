@@ -30,15 +30,25 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Buffers for pictures of `size` x `size` pixels; they grow on first use.
+    /// Empty buffers; they grow on first use.
     #[must_use]
-    pub fn new(size: usize) -> Self {
-        Self {
-            background: Canvas::new(1, 1, Rgb::default()),
-            canvas: Canvas::new(size, size, Rgb::default()),
-            mask: vec![0.0; size * size],
-            spare: Vec::new(),
+    pub fn new() -> Self {
+        let empty = || Canvas::new(0, 0, Rgb::default());
+        Self { background: empty(), canvas: empty(), mask: Vec::new(), spare: Vec::new() }
+    }
+
+    /// Make the buffers fit pictures of `size` x `size` pixels.
+    pub fn fit(&mut self, size: usize) {
+        if self.canvas.width != size {
+            self.canvas = Canvas::new(size, size, Rgb::default());
+            self.mask = vec![0.0; size * size];
         }
+    }
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -51,7 +61,8 @@ pub enum Background<'a> {
     Photograph(&'a Canvas),
 }
 
-/// Fill the scratch canvas with the scene and the scratch mask with the sign's visible coverage.
+/// Fill the scratch canvas with the scene and the scratch mask with the sign's visible coverage. The
+/// scratch must have been made to [`Scratch::fit`].
 pub fn compose<F: Face>(
     config: &SceneConfig,
     face: &F,
