@@ -2,6 +2,7 @@
 
 use divan::Bencher;
 
+use datasets::art::SignFace;
 use datasets::canvas::{Canvas, Rgb};
 use datasets::compose::{self, Background, Scratch};
 use datasets::config::{Identity, LevelRanges, SceneConfig, Split};
@@ -9,7 +10,6 @@ use datasets::environment::Environment;
 use datasets::formation;
 use datasets::light::{exposure_gain, light_from_config};
 use datasets::renderer::Renderer;
-use datasets::supplement::Supplement;
 
 const SIZE: usize = 224;
 const LEVEL: LevelRanges = LevelRanges {
@@ -40,7 +40,7 @@ fn configs() -> impl FnMut() -> SceneConfig {
 fn whole_picture(bencher: Bencher<'_, '_>) {
     let renderer = Renderer::new(SIZE).expect("within the range");
     let mut scratch = Scratch::new();
-    let face = Supplement::new(3);
+    let face = SignFace::new(7).expect("a class");
     bencher
         .with_inputs(configs())
         .bench_local_values(|config| renderer.render(&config, &face, &mut scratch));
@@ -51,7 +51,7 @@ fn whole_picture(bencher: Bencher<'_, '_>) {
 fn picture_over_photograph(bencher: Bencher<'_, '_>) {
     let renderer = Renderer::new(SIZE).expect("within the range");
     let mut scratch = Scratch::new();
-    let face = Supplement::new(3);
+    let face = SignFace::new(7).expect("a class");
     let photo = Canvas::new(SIZE, SIZE, Rgb::grey(0.4));
     bencher.with_inputs(configs()).bench_local_values(|config| {
         renderer.render_over(&config, &face, Background::Photograph(&photo), &mut scratch)
@@ -62,7 +62,7 @@ fn picture_over_photograph(bencher: Bencher<'_, '_>) {
 fn composition(bencher: Bencher<'_, '_>) {
     let mut scratch = Scratch::new();
     scratch.fit(SIZE);
-    let face = Supplement::new(3);
+    let face = SignFace::new(7).expect("a class");
     let photo = Canvas::new(SIZE, SIZE, Rgb::grey(0.4));
     bencher.with_inputs(configs()).bench_local_values(|config| {
         let light = light_from_config(&config.light);
