@@ -571,7 +571,7 @@ pub fn yard_lamp(p: &mut Painter<'_>, foot: Vec3, height: f32, right: Vec3) {
         p.pole(head, head.plus(right.scale(0.7 * side)), 0.13, 0.1, Rgb::grey(0.3));
         if p.light.dusk > 0.2 {
             let lamp = head.plus(right.scale(0.35 * side)).minus(UP.scale(0.15));
-            glow(p, lamp, 1.9, SODIUM.scale(0.5 + p.light.dusk));
+            glow(p, lamp, 1.3, SODIUM.scale(0.25 + 0.75 * p.light.dusk));
         }
     }
 }

@@ -143,8 +143,8 @@ impl Painter<'_> {
                 }
             }
             k *= 1.0 - 0.12 * frame;
-            let rusty = smoothstep(0.72, 0.9, rust.at(u, 0.5 * v, fp) + 0.12 * frame);
-            let c = paint.scale(k).mix(Rgb::srgb8(112, 66, 42), 0.6 * rusty);
+            let rusty = smoothstep(0.8, 0.98, rust.at(u, 0.5 * v, fp) + 0.12 * frame);
+            let c = paint.scale(k).mix(Rgb::srgb8(112, 66, 42), 0.45 * rusty);
             (c.times(face.light).scale(0.75 + 0.25 * smoothstep(0.0, 0.5, v)), 1.0)
         });
     }
