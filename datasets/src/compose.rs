@@ -70,9 +70,10 @@ pub fn compose<F: Face>(
     }
     let radius = config.formation.background_defocus_px * pose.scale();
     blur::defocus(&mut scratch.canvas, radius, &mut scratch.spare);
-    corner_case::behind(&config.corner_case, &pose, light, &mut scratch.canvas);
+    corner_case::behind(config, &pose, light, &mut scratch.canvas);
     paint_sign(config, face, &pose, light, scratch);
-    corner_case::in_front(config, &pose, light, &mut scratch.canvas, &mut scratch.mask);
+    let Scratch { canvas, mask, spare, .. } = scratch;
+    corner_case::in_front(config, face, &pose, light, canvas, mask, spare);
 }
 
 /// Paint the environment with an ideal pinhole, wide enough for the lens to look beyond the frame.

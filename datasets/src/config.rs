@@ -314,10 +314,11 @@ impl SceneConfig {
         }
     }
 
-    /// The same scene with a corner case.
+    /// The same scene with a corner case; sky, lamps and exposure change with the weather.
     #[must_use]
     pub fn with_corner_case(mut self, corner_case: CornerCase) -> Self {
         self.corner_case = corner_case;
+        corner_case.adapt(&mut self);
         self
     }
 

@@ -1,17 +1,17 @@
 //! Corner cases: weather and obstructions beyond the ordinary, each in five severities.
 //!
-//! Fog follows Beer and Lambert: light from a distance d is weakened by T = exp(-extinction d) and air
-//! light fills up the rest. The picture is composed far to near: what lies behind the sign gets the
-//! fog between it and the sign first, then, with everything painted, the whole picture the fog
-//! between the sign and the camera.
+//! The ordinary sets have none. [`crate::config::SceneConfig::with_corner_case`] turns any picture
+//! into a hard one of the same sign, pose and surface, so that the effect is measured pair by pair.
 
 use serde::{Deserialize, Serialize};
 
 use crate::camera_pose::ScenePose;
 use crate::canvas::{Canvas, Rgb};
 use crate::config::SceneConfig;
-use crate::environment::Light;
-use crate::num::exp;
+use crate::environment::{Light, Season};
+use crate::occlusion;
+use crate::plate::Face;
+use crate::weather;
 
 /// What makes the picture hard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +23,20 @@ pub enum CornerCaseKind {
     Fog,
     /// Leaves, a pole or a poster in front of the sign; the mask loses what they hide.
     Occlusion,
+    /// Falling rain, and drops on the windscreen.
+    Rain,
+    /// Falling snow, and snow that sticks to the sign; the mask loses what it hides.
+    Snow,
+    /// The sun shines into the lens.
+    LowSun,
+    /// Night with the vehicle's own headlamps.
+    Night,
+}
+
+impl CornerCaseKind {
+    /// All but the ordinary picture.
+    pub const ALL: [Self; 6] =
+        [Self::Fog, Self::Occlusion, Self::Rain, Self::Snow, Self::LowSun, Self::Night];
 }
 
 /// A corner case and how bad it is.
@@ -38,61 +52,81 @@ impl CornerCase {
     /// The ordinary picture.
     pub const NONE: Self = Self { kind: CornerCaseKind::None, severity: 0 };
 
-    fn step(&self) -> usize {
+    /// Index into a table of five severities.
+    #[must_use]
+    pub fn step(&self) -> usize {
         usize::from(self.severity.clamp(1, 5)) - 1
     }
-}
 
-/// Extinction of each severity, 1/m. Meteorological visibility is 3.9 over it: 98 m to 10 m.
-const FOG_EXTINCTION: [f32; 5] = [0.04, 0.07, 0.13, 0.22, 0.38];
+    /// Change what the weather changes in the configuration itself: sky, sun, lamps, exposure.
+    pub(crate) fn adapt(&self, config: &mut SceneConfig) {
+        let step = self.step() as f32;
+        let light = &mut config.light;
+        match self.kind {
+            CornerCaseKind::None | CornerCaseKind::Occlusion => {}
+            CornerCaseKind::Fog | CornerCaseKind::Rain => light.cloud_cover = 1.0,
+            CornerCaseKind::Snow => {
+                light.cloud_cover = 1.0;
+                config.season = Season::Winter;
+            }
+            CornerCaseKind::LowSun => {
+                light.cloud_cover = light.cloud_cover.min(0.15);
+                light.dusk = 0.0;
+                light.headlamp = 0.0;
+                // just above the sign; the worse the closer to it
+                let aside = (light.sun_azimuth_deg / 180.0).clamp(-1.0, 1.0);
+                let half_view = 0.5 * config.pose.fov_deg;
+                light.sun_azimuth_deg = aside * half_view * (0.3 + 0.1 * (4.0 - step));
+                light.sun_elevation_deg =
+                    config.pose.pitch_deg.max(0.0) + half_view * (0.62 + 0.12 * (4.0 - step));
+                light.sun_temperature_k = light.sun_temperature_k.min(3900.0);
+            }
+            CornerCaseKind::Night => {
+                light.dusk = 1.0;
+                light.sun_elevation_deg = -12.0;
+                light.headlamp = 0.16 - 0.028 * step;
+                let gain = 1.5 + 0.9 * step;
+                config.formation.exposure_stops -= 0.25 + 0.22 * step;
+                config.formation.shot_noise *= gain;
+                config.formation.read_noise *= gain;
+            }
+        }
+    }
+}
 
 /// Weather between the sign and what lies behind it.
-pub fn behind(case: &CornerCase, pose: &ScenePose, light: &Light, canvas: &mut Canvas) {
-    if case.kind != CornerCaseKind::Fog {
-        return;
+pub(crate) fn behind(config: &SceneConfig, pose: &ScenePose, light: &Light, canvas: &mut Canvas) {
+    match config.corner_case.kind {
+        CornerCaseKind::Fog => weather::fog_behind(config.corner_case.step(), pose, light, canvas),
+        CornerCaseKind::LowSun => weather::sun_disc(pose, light, canvas),
+        _ => {}
     }
-    let extinction = FOG_EXTINCTION[case.step()];
-    let sign = pose.plate.centre.minus(pose.camera.position).length();
-    let air = air_light(light);
-    let width = canvas.width;
-    for (i, pixel) in canvas.pixels.iter_mut().enumerate() {
-        let (ix, iy) = pose.lens.undistort((i % width) as f32 + 0.5, (i / width) as f32 + 0.5);
-        let ray = pose.camera.ray(ix, iy);
-        let distance = scene_distance(ray.y, pose.camera.position.y);
-        let through = exp(-extinction * (distance - sign).max(0.0));
-        *pixel = air.mix(*pixel, through);
-    }
-}
-
-/// Mean distance of the background along a ray, metres: the ground below the horizon; above it
-/// things thin out from about 60 m at the horizon to the open sky.
-fn scene_distance(up: f32, camera_height: f32) -> f32 {
-    if up < -0.02 { (camera_height / -up).min(60.0) } else { 60.0 + 250.0 * up.max(0.0) }
-}
-
-fn air_light(light: &Light) -> Rgb {
-    light.sky.scale(0.75).plus(light.sun.scale(0.22))
 }
 
 /// Things and weather between the camera and the sign; what hides the sign leaves the mask.
-pub fn in_front(
+pub(crate) fn in_front<F: Face>(
     config: &SceneConfig,
+    face: &F,
     pose: &ScenePose,
     light: &Light,
     canvas: &mut Canvas,
     mask: &mut [f32],
+    spare: &mut Vec<Rgb>,
 ) {
-    let case = &config.corner_case;
-    match case.kind {
-        CornerCaseKind::None => {}
-        CornerCaseKind::Fog => {
-            let distance = pose.plate.centre.minus(pose.camera.position).length();
-            let through = exp(-FOG_EXTINCTION[case.step()] * distance);
-            let air = air_light(light);
-            canvas.pixels.iter_mut().for_each(|p| *p = air.mix(*p, through));
-        }
+    let step = config.corner_case.step();
+    let seed = config.identity.stream("corner_case").bits();
+    match config.corner_case.kind {
+        CornerCaseKind::None | CornerCaseKind::Night => {}
+        CornerCaseKind::Fog => weather::fog_in_front(step, pose, light, canvas),
         CornerCaseKind::Occlusion => {
-            let _ = mask;
+            let scene = occlusion::Scene { pose, light, season: config.season };
+            occlusion::cover(step, seed, face, &scene, canvas, mask);
         }
+        CornerCaseKind::Rain => weather::rain(step, seed, light, canvas, spare),
+        CornerCaseKind::Snow => {
+            weather::snow_on_plate(step, seed, face, pose, light, canvas, mask);
+            weather::snowfall(step, seed, light, canvas);
+        }
+        CornerCaseKind::LowSun => weather::glare(step, pose, light, canvas),
     }
 }

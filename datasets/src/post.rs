@@ -58,6 +58,8 @@ impl Post {
         let upper = plate.centre.y + 1e-3 * half_mm[1];
         let top = match furniture.post {
             PostKind::LampPost => 30.0,
+            // a frame ends behind the plate
+            PostKind::TwinTube => plate.centre.y + 0.45e-3 * half_mm[1],
             _ => upper + furniture.post_overhang_m,
         };
         let offsets: &[f32] = match furniture.post {
@@ -189,12 +191,14 @@ impl Post {
         y: f32,
     ) -> Rgb {
         let right = Vec3::new(view.z, 0.0, -view.x);
+        let toward = (1.0 - t * t).max(0.0).sqrt();
         let (normal, around) = if member.square {
             self.square_normal(t)
         } else {
-            let toward = (1.0 - t * t).max(0.0).sqrt();
             (right.scale(t).minus(view.scale(toward)), t)
         };
+        // a round takes less sky where it turns away towards houses and trees
+        let open = if member.square { 0.9 } else { 0.66 + 0.34 * toward };
         let light = shade.light;
         let point =
             Vec3::new(member.x + normal.x * member.radius, y, member.z + normal.z * member.radius);
@@ -216,7 +220,7 @@ impl Post {
         let received = light
             .sun
             .scale(direct)
-            .plus(light.sky.scale((0.62 + 0.2 * normal.y) * sky))
+            .plus(light.sky.scale((0.66 + 0.2 * normal.y) * sky * open))
             .plus(light.sun.scale(0.07 * light.to_sun.y.max(0.0) * sky));
         // zinc and paint shine along the tube
         let half = light.to_sun.minus(view).unit();
