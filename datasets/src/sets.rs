@@ -56,6 +56,9 @@ pub fn default_per_class(split: Split) -> u32 {
 }
 
 impl Split {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Train, Self::Test];
+
     /// `train` or `test`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -73,7 +76,7 @@ impl fmt::Display for Split {
 }
 
 /// One of the six sets, or the part of CM with signs of one shape.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Set {
     /// Background and class.
     pub correlation: Correlation,

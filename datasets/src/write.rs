@@ -93,7 +93,9 @@ pub fn write(
     let mut journal = Journal::open(&out.join(journal::FILE), source.len())?;
     match options.format {
         Format::Png => pictures::forget_missing(source, out, &mut journal)?,
-        Format::Npy { shard_frames } => shards::forget_missing(source, out, shard_frames, &mut journal),
+        Format::Npy { shard_frames } => {
+            shards::forget_missing(source, out, shard_frames, &mut journal)
+        }
     }
     let resumed = journal.written();
     let run = Run {

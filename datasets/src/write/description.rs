@@ -188,8 +188,7 @@ pub(super) fn finish(
     };
     write_toml(&out.join(FILE), &description)?;
     let unfinished = out.join(UNFINISHED);
-    fs::remove_file(&unfinished)
-        .map_err(|e| WriteError::io(&unfinished, "remove the file", &e))?;
+    fs::remove_file(&unfinished).map_err(|e| WriteError::io(&unfinished, "remove the file", &e))?;
     Ok(description)
 }
 

@@ -199,7 +199,8 @@ impl Journal {
 }
 
 fn parse(line: &[u8]) -> Option<Row> {
-    let (position, values): (usize, BTreeMap<String, Stored>) = serde_json::from_slice(line).ok()?;
+    let (position, values): (usize, BTreeMap<String, Stored>) =
+        serde_json::from_slice(line).ok()?;
     Some(Row { position, values: values.into_iter().map(|(k, v)| (k, v.into())).collect() })
 }
 

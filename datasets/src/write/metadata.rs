@@ -161,9 +161,8 @@ fn write_column<'a>(
             column.typed::<BoolType>().write_batch(&values, levels, None)?;
         }
         Kind::Integer => {
-            let values: Vec<i64> = values
-                .map(|v| if let MetadataValue::Integer(i) = v { *i } else { 0 })
-                .collect();
+            let values: Vec<i64> =
+                values.map(|v| if let MetadataValue::Integer(i) = v { *i } else { 0 }).collect();
             column.typed::<Int64Type>().write_batch(&values, levels, None)?;
         }
         Kind::Number => {
