@@ -34,12 +34,7 @@ impl Digest {
     /// The hash in hexadecimal, 64 digits.
     #[must_use]
     pub fn hex(self) -> String {
-        use std::fmt::Write as _;
-        self.state.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
-            // writing to a String cannot fail
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        self.state.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 

@@ -94,7 +94,7 @@ pub fn write(
     match options.format {
         Format::Png => pictures::forget_missing(source, out, &mut journal)?,
         Format::Npy { shard_frames } => {
-            shards::forget_missing(source, out, shard_frames, &mut journal)
+            shards::forget_missing(source, out, shard_frames, &mut journal);
         }
     }
     let resumed = journal.written();

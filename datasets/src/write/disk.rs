@@ -1,7 +1,7 @@
 //! Files that appear whole or not at all, and errors that say what to do.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::source::SourceError;
@@ -82,7 +82,7 @@ pub(crate) fn write_whole(
     })();
     result.map_err(|e| {
         // best effort: the error that counts is the first one
-        let _ = fs::remove_file(&part);
+        fs::remove_file(&part).ok();
         WriteError::io(path, "write the file", &e)
     })
 }

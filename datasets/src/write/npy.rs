@@ -1,6 +1,6 @@
 //! The NPY array format, version 1.0, as far as we write it: C order, little endian.
 //!
-//! Reference: NumPy Enhancement Proposal 1, "A simple file format for NumPy arrays".
+//! Reference: `NumPy` Enhancement Proposal 1, "A simple file format for `NumPy` arrays".
 
 /// Type of the elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

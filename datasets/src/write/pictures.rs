@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder as _};
@@ -66,7 +66,7 @@ pub(super) fn write_all(run: &Run<'_>, journal: &mut Journal) -> Result<(), Writ
         write_png(&image, frame.image.as_raw(), size, ExtendedColorType::Rgb8)?;
         write_png(&mask, frame.mask.as_raw(), size, ExtendedColorType::L8)?;
         let row = row_of(run.source, position, &frame);
-        journal.lock().map_err(|_| WriteError::worker_died(run.out))?.append(&row)?;
+        journal.lock().unwrap_or_else(PoisonError::into_inner).append(&row)?;
         run.one_more();
         Ok(())
     })
