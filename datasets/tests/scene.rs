@@ -88,7 +88,7 @@ fn config(index: u32, level: &LevelRanges) -> SceneConfig {
 }
 
 fn render(config: &SceneConfig, face: &Polygon) -> Rendered {
-    Renderer::new(SIZE).expect("a valid size").render(config, face, &mut Scratch::new())
+    Renderer::new(SIZE).expect("a valid size").render(config, face, &mut Scratch::new(SIZE))
 }
 
 /// The outline projected forwards, point by point: shares no code with the inverse mapping.
@@ -184,7 +184,7 @@ fn the_same_configuration_gives_the_same_bytes_on_any_number_of_threads() {
     let face = Polygon::triangle();
     let work = |indices: Vec<u32>| {
         // one scratch for all: what an earlier picture left behind must not show
-        let mut scratch = Scratch::new();
+        let mut scratch = Scratch::new(SIZE);
         let run = |i| (i, renderer.render(&config(i, &HIGH), &face, &mut scratch));
         indices.into_iter().map(run).collect::<Vec<_>>()
     };
@@ -231,7 +231,7 @@ fn every_size_shows_the_same_scene() {
     let face = Polygon::disc();
     let config = config(2, &FRONTAL);
     let share = |size: usize| {
-        let done = Renderer::new(size).unwrap().render(&config, &face, &mut Scratch::new());
+        let done = Renderer::new(size).unwrap().render(&config, &face, &mut Scratch::new(SIZE));
         let sum: f64 = done.mask.pixels().map(|p| f64::from(p.0[0])).sum();
         sum / (255.0 * (size * size) as f64)
     };
