@@ -1,5 +1,6 @@
 //! Same as the desktop? Preprocessing, logits, feature maps, `GradCAM` and Kernel SHAP against what PyTorch and Captum
 //! made of the same files (`golden/README.md`).
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 use std::fs;
 use std::path::PathBuf;
