@@ -39,7 +39,7 @@ fn configs() -> impl FnMut() -> SceneConfig {
 #[divan::bench(sample_count = 200)]
 fn whole_picture(bencher: Bencher<'_, '_>) {
     let renderer = Renderer::new(SIZE).expect("within the range");
-    let mut scratch = Scratch::new();
+    let mut scratch = Scratch::new(SIZE);
     let face = SignFace::new(7).expect("a class");
     bencher
         .with_inputs(configs())
@@ -50,7 +50,7 @@ fn whole_picture(bencher: Bencher<'_, '_>) {
 #[divan::bench(sample_count = 200)]
 fn picture_over_photograph(bencher: Bencher<'_, '_>) {
     let renderer = Renderer::new(SIZE).expect("within the range");
-    let mut scratch = Scratch::new();
+    let mut scratch = Scratch::new(SIZE);
     let face = SignFace::new(7).expect("a class");
     let photo = Canvas::new(SIZE, SIZE, Rgb::grey(0.4));
     bencher.with_inputs(configs()).bench_local_values(|config| {
@@ -60,8 +60,7 @@ fn picture_over_photograph(bencher: Bencher<'_, '_>) {
 
 #[divan::bench(sample_count = 200)]
 fn composition(bencher: Bencher<'_, '_>) {
-    let mut scratch = Scratch::new();
-    scratch.fit(SIZE);
+    let mut scratch = Scratch::new(SIZE);
     let face = SignFace::new(7).expect("a class");
     let photo = Canvas::new(SIZE, SIZE, Rgb::grey(0.4));
     bencher.with_inputs(configs()).bench_local_values(|config| {

@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let first: u32 = args.get(3).map_or(Ok(0), |a| a.parse())?;
     let size: usize = args.get(4).map_or(Ok(224), |a| a.parse())?;
     let renderer = Renderer::new(size)?;
-    let mut scratch = Scratch::new();
+    let mut scratch = Scratch::new(size);
     let columns = if mode == "corners" { 5 } else { 6 };
     let rows = if mode == "corners" { 6 } else { 4 };
     let side = u32::try_from(size)?;

@@ -30,11 +30,14 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Empty buffers; they grow on first use.
+    /// Buffers for pictures of `size` x `size` pixels.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(size: usize) -> Self {
         let empty = || Canvas::new(0, 0, Rgb::default());
-        Self { background: empty(), canvas: empty(), mask: Vec::new(), spare: Vec::new() }
+        let mut scratch =
+            Self { background: empty(), canvas: empty(), mask: Vec::new(), spare: Vec::new() };
+        scratch.fit(size);
+        scratch
     }
 
     /// Make the buffers fit pictures of `size` x `size` pixels.
@@ -43,12 +46,6 @@ impl Scratch {
             self.canvas = Canvas::new(size, size, Rgb::default());
             self.mask = vec![0.0; size * size];
         }
-    }
-}
-
-impl Default for Scratch {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -61,8 +58,7 @@ pub enum Background<'a> {
     Photograph(&'a Canvas),
 }
 
-/// Fill the scratch canvas with the scene and the scratch mask with the sign's visible coverage. The
-/// scratch must have been made to [`Scratch::fit`].
+/// Fill the scratch canvas with the scene and the scratch mask with the sign's visible coverage.
 pub fn compose<F: Face>(
     config: &SceneConfig,
     face: &F,

@@ -85,13 +85,24 @@ impl Renderer {
         scratch: &mut Scratch,
     ) -> Rendered {
         scratch.fit(self.size);
-        let light = light_from_config(&config.light);
-        compose::compose(config, face, &light, background, scratch);
-        let gain = exposure_gain(&light);
-        let image =
-            formation::develop(&mut scratch.canvas, &config.formation, gain, &mut scratch.spare);
-        let coverage = scratch.mask.iter().map(|&c| to_u8(c)).collect();
-        let mask = GrayImage::from_raw(image.width(), image.height(), coverage).unwrap_or_default();
-        Rendered { image, mask }
+        render_face(config, face, background, scratch)
     }
+}
+
+/// Render any face over any background, at the size of the scratch.
+#[must_use]
+pub fn render_face<F: Face>(
+    config: &SceneConfig,
+    face: &F,
+    background: Background<'_>,
+    scratch: &mut Scratch,
+) -> Rendered {
+    let light = light_from_config(&config.light);
+    compose::compose(config, face, &light, background, scratch);
+    let gain = exposure_gain(&light);
+    let image =
+        formation::develop(&mut scratch.canvas, &config.formation, gain, &mut scratch.spare);
+    let coverage = scratch.mask.iter().map(|&c| to_u8(c)).collect();
+    let mask = GrayImage::from_raw(image.width(), image.height(), coverage).unwrap_or_default();
+    Rendered { image, mask }
 }

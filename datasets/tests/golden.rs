@@ -43,7 +43,7 @@ fn digest(done: &Rendered) -> String {
 /// One line a picture: all environments, then corner cases over a plain background.
 fn lines() -> String {
     let renderer = Renderer::new(224).expect("a valid size");
-    let mut scratch = Scratch::new();
+    let mut scratch = Scratch::new(224);
     let mut text = format!("renderer version {RENDERER_VERSION}\n");
     let config = |class: u16, environment| {
         let identity = Identity { split: Split::Test, class, index: u32::from(class) * 3 };

@@ -1,5 +1,7 @@
 //! Laws of whole pictures: masks, coverage, pairing, determinism, corner cases.
+#![expect(clippy::print_stdout, reason = "figures of passing tests are shown with --nocapture")]
 
+use datasets::art::SignFace;
 use datasets::camera_pose::ScenePose;
 use datasets::canvas::Rgb;
 use datasets::compose::Scratch;
@@ -87,12 +89,12 @@ fn config(index: u32, level: &LevelRanges) -> SceneConfig {
     SceneConfig::draw(identity, level, Environment::ALL[index as usize % 10])
 }
 
-fn render(config: &SceneConfig, face: &Polygon) -> Rendered {
-    Renderer::new(SIZE).expect("a valid size").render(config, face, &mut Scratch::new())
+fn render<F: Face>(config: &SceneConfig, face: &F) -> Rendered {
+    Renderer::new(SIZE).expect("a valid size").render(config, face, &mut Scratch::new(SIZE))
 }
 
 /// The outline projected forwards, point by point: shares no code with the inverse mapping.
-fn projected_outline(config: &SceneConfig, face: &Polygon) -> Vec<(f32, f32)> {
+fn projected_outline<F: Face>(config: &SceneConfig, face: &F) -> Vec<(f32, f32)> {
     let pose = ScenePose::new(&config.pose, SIZE);
     (0..720_u16)
         .map(|k| {
@@ -118,26 +120,41 @@ fn is_inside(polygon: &[(f32, f32)], x: f32, y: f32) -> bool {
     inside
 }
 
+/// Intersection over union of the binary mask and the projected outline.
+fn agreement<F: Face>(config: &SceneConfig, face: &F) -> f64 {
+    let mask = render(config, face).mask;
+    let outline = projected_outline(config, face);
+    let (mut both, mut either) = (0_u32, 0_u32);
+    for (x, y, pixel) in mask.enumerate_pixels() {
+        let analytic = is_inside(&outline, x as f32 + 0.5, y as f32 + 0.5);
+        let painted = pixel.0[0] > 127;
+        both += u32::from(analytic && painted);
+        either += u32::from(analytic || painted);
+    }
+    f64::from(both) / f64::from(either)
+}
+
 #[test]
 fn masks_agree_with_the_analytic_outline() {
     let mut worst = 1.0_f64;
     for level in [FRONTAL, HIGH] {
         for index in 0..12 {
-            let config = config(index, &level);
             for face in Polygon::all() {
-                let mask = render(&config, &face).mask;
-                let outline = projected_outline(&config, &face);
-                let (mut both, mut either) = (0_u32, 0_u32);
-                for (x, y, pixel) in mask.enumerate_pixels() {
-                    let analytic = is_inside(&outline, x as f32 + 0.5, y as f32 + 0.5);
-                    let painted = pixel.0[0] > 127;
-                    both += u32::from(analytic && painted);
-                    either += u32::from(analytic || painted);
-                }
-                worst = worst.min(f64::from(both) / f64::from(either));
+                worst = worst.min(agreement(&config(index, &level), &face));
             }
         }
     }
+    assert!(worst > 0.97, "smallest intersection over union: {worst}");
+}
+
+#[test]
+fn masks_of_all_82_signs_agree_with_their_outlines() {
+    let mut worst = 1.0_f64;
+    for class in 0..82_u16 {
+        let face = SignFace::new(class).unwrap();
+        worst = worst.min(agreement(&config(u32::from(class), &HIGH), &face));
+    }
+    println!("smallest intersection over union: {worst:.4}");
     assert!(worst > 0.97, "smallest intersection over union: {worst}");
 }
 
@@ -174,6 +191,7 @@ fn signs_cover_6_to_60_percent_and_stay_in_the_frame() {
             count += 1;
         }
     }
+    println!("coverage {seen:?}, {whole} of {count} whole");
     assert!(seen.0 > 0.06 && seen.1 < 0.60, "coverage {seen:?}");
     assert!(f64::from(whole) > 0.97 * f64::from(count), "{whole} of {count} are whole");
 }
@@ -184,7 +202,7 @@ fn the_same_configuration_gives_the_same_bytes_on_any_number_of_threads() {
     let face = Polygon::triangle();
     let work = |indices: Vec<u32>| {
         // one scratch for all: what an earlier picture left behind must not show
-        let mut scratch = Scratch::new();
+        let mut scratch = Scratch::new(SIZE);
         let run = |i| (i, renderer.render(&config(i, &HIGH), &face, &mut scratch));
         indices.into_iter().map(run).collect::<Vec<_>>()
     };
@@ -231,7 +249,7 @@ fn every_size_shows_the_same_scene() {
     let face = Polygon::disc();
     let config = config(2, &FRONTAL);
     let share = |size: usize| {
-        let done = Renderer::new(size).unwrap().render(&config, &face, &mut Scratch::new());
+        let done = Renderer::new(size).unwrap().render(&config, &face, &mut Scratch::new(SIZE));
         let sum: f64 = done.mask.pixels().map(|p| f64::from(p.0[0])).sum();
         sum / (255.0 * (size * size) as f64)
     };
