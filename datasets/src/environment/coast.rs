@@ -280,7 +280,7 @@ fn flag(p: &mut Painter<'_>, base: Vec3, height: f32, tone: Rgb, wind: f32, phas
         let (wave, slope) = sin_cos(3.2 * u + phase);
         let y = v - 0.16 * wave * u / 2.3 - 0.2;
         let inside = (0.0..1.3).contains(&y) && u < 2.15;
-        let cross = y > 0.87 || y < 0.43;
+        let cross = !(0.43..=0.87).contains(&y);
         let c = if cross { Rgb::grey(0.7) } else { tone };
         (c.times(light).scale(0.85 + 0.3 * slope * u / 2.3), f32::from(u8::from(inside)))
     });

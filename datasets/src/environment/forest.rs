@@ -111,7 +111,7 @@ fn depth(place: &Place, scene: &mut Scene<'_>, s: &mut Stream, stand: Stand) {
             if !bare {
                 let solid = UP.scale(0.42 * height);
                 scene.add_occluder(move |p| {
-                    p.occlude(&[from, to, to.plus(solid), from.plus(solid)])
+                    p.occlude(&[from, to, to.plus(solid), from.plus(solid)]);
                 });
             }
             scene.add(distance, move |p| wall(p, from, to, height, start, crown, bare, seed));

@@ -211,14 +211,6 @@ impl<'a> Painter<'a> {
         }
     }
 
-    /// Mark a pixel as covered by something opaque at a depth.
-    pub(super) fn cover(&mut self, index: usize, depth: f32) {
-        if self.nearest.is_empty() {
-            self.nearest = vec![f32::MAX; self.canvas.width * self.canvas.height];
-        }
-        self.nearest[index] = self.nearest[index].min(depth);
-    }
-
     /// Depths of announced surfaces, row by row; empty if there is none.
     #[must_use]
     pub fn nearest(&self) -> &[f32] {

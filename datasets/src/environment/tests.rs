@@ -21,6 +21,16 @@ fn assert_light(canvas: &Canvas, context: &str) {
     }
 }
 
+/// Environments whose painters draw a place of their own.
+const LAID_OUT: [Environment; 6] = [
+    Environment::InnerCity,
+    Environment::Village,
+    Environment::Farmland,
+    Environment::Forest,
+    Environment::Mountain,
+    Environment::Coast,
+];
+
 /// Views far beyond what the camera levels draw.
 fn extreme(seed: u64, size: usize) -> View {
     let mut s = Stream::new("extreme", &[seed]);
@@ -76,7 +86,7 @@ fn the_same_view_gives_the_same_bits_and_another_seed_another_picture() {
     let bits = |c: &Canvas| -> Vec<[u32; 3]> {
         c.pixels.iter().map(|p| [p.r.to_bits(), p.g.to_bits(), p.b.to_bits()]).collect()
     };
-    for environment in Environment::ALL {
+    for environment in LAID_OUT {
         let view = example::view(11, 64);
         let first = painted(environment, &view, 64);
         assert_eq!(bits(&first), bits(&painted(environment, &view, 64)), "{environment:?}");
@@ -94,8 +104,7 @@ fn the_same_view_gives_the_same_bits_and_another_seed_another_picture() {
 #[test]
 fn environments_differ_from_each_other_in_the_same_view() {
     let view = example::view(4, 64);
-    let pictures: Vec<Canvas> =
-        Environment::ALL.into_iter().map(|e| painted(e, &view, 64)).collect();
+    let pictures: Vec<Canvas> = LAID_OUT.into_iter().map(|e| painted(e, &view, 64)).collect();
     for (i, a) in pictures.iter().enumerate() {
         for b in &pictures[..i] {
             assert!(a.pixels.iter().zip(&b.pixels).any(|(p, q)| p != q));
