@@ -314,10 +314,11 @@ impl SceneConfig {
         }
     }
 
-    /// The same scene with a corner case.
+    /// The same scene with a corner case; sky, lamps and exposure change with the weather.
     #[must_use]
     pub fn with_corner_case(mut self, corner_case: CornerCase) -> Self {
         self.corner_case = corner_case;
+        corner_case.adapt(&mut self);
         self
     }
 
@@ -431,7 +432,7 @@ fn draw_light(identity: &Identity, season: Season) -> LightConfig {
         sun_temperature_k: lerp(2700.0, 5600.0, rise * (2.0 - rise)) + 180.0 * s.normal(),
         cloud_cover,
         dusk,
-        headlamp: dusk * s.range(0.05, 0.35),
+        headlamp: dusk * s.range(0.02, 0.14),
         shadow: if shadow_roll < 0.24 {
             ShadowKind::Branches
         } else if shadow_roll < 0.36 {

@@ -6,14 +6,26 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::cast_precision_loss, reason = "pixel counts and coordinates stay far below 2^24")]
 
+pub mod blur;
 pub mod camera_pose;
 pub mod canvas;
+pub mod compose;
 pub mod config;
 pub mod corner_case;
 pub mod environment;
+pub mod formation;
 pub mod geometry;
+pub mod jpeg;
 pub mod light;
 pub mod noise;
 pub mod num;
+mod occlusion;
+pub mod plate;
+pub mod post;
+pub mod renderer;
 pub mod rng;
+pub mod shadow;
 pub mod source;
+pub mod supplement;
+pub mod surface;
+mod weather;

@@ -24,7 +24,7 @@ pub fn black_body(kelvin: f32) -> Rgb {
     let y = if i > 0.45 {
         ((-1.106_381_4 * x - 1.348_110_2) * x + 2.185_558_3) * x - 0.202_196_83
     } else if i > 0.25 {
-        ((-0.954_947_6 * x - 1.374_185_9) * x + 2.091_370) * x - 0.167_488_67
+        ((-0.954_947_6 * x - 1.374_185_9) * x + 2.091_37) * x - 0.167_488_67
     } else {
         ((3.081_758 * x - 5.873_387) * x + 3.751_13) * x - 0.370_014_83
     };
@@ -50,8 +50,8 @@ pub fn light_from_config(config: &LightConfig) -> Light {
     let direct = 1.15 * exp(-0.14 * air_mass) * above * through_clouds * (0.15 + 0.85 * day);
     // sky: blue when clear, neutral when overcast, violet-blue at dusk
     let height = smoothstep(-6.0, 30.0, config.sun_elevation_deg);
-    let clear = black_body(11_500.0).scale(0.20 + 0.16 * height);
-    let overcast = black_body(6_900.0).scale(0.26 + 0.42 * height);
+    let clear = black_body(9_200.0).scale(0.22 + 0.17 * height);
+    let overcast = black_body(6_700.0).scale(0.26 + 0.42 * height);
     let twilight = Rgb::new(0.075, 0.088, 0.14);
     let day_sky = clear.mix(overcast, smoothstep(0.1, 0.95, config.cloud_cover));
     let sky = day_sky.mix(twilight, (1.25 * config.dusk).min(1.0)).scale(1.0 - 0.45 * config.dusk);

@@ -1,17 +1,25 @@
 //! What stands behind the sign: one file an environment, built from shared parts (sky, ground, buildings, plants, vehicles).
 
+mod bare_tree;
 mod coast;
+mod conifer;
 mod construction_site;
+pub mod country;
 pub mod example;
 mod farmland;
+pub mod foliage;
 mod forest;
 pub mod ground;
+pub mod house;
 mod industrial_estate;
 mod inner_city;
 mod motorway;
 mod mountain;
 pub mod painter;
+pub mod place;
+pub mod plants;
 mod residential;
+pub mod ridge;
 pub mod road;
 pub mod scene;
 pub mod season;

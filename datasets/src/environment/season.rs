@@ -33,8 +33,8 @@ impl Palette {
         let mut s = Stream::from_seed(key("palette", &[view.seed]));
         let c = Rgb::srgb8;
         let (grass, leaf, other_leaf) = match view.season {
-            Season::Spring => ([c(104, 138, 52), c(76, 112, 44)], c(112, 142, 56), c(142, 160, 74)),
-            Season::Summer => ([c(112, 122, 58), c(78, 98, 44)], c(62, 88, 38), c(82, 104, 44)),
+            Season::Spring => ([c(112, 130, 66), c(86, 108, 54)], c(112, 132, 66), c(142, 152, 86)),
+            Season::Summer => ([c(114, 120, 70), c(84, 98, 54)], c(68, 86, 46), c(86, 102, 54)),
             Season::Autumn => ([c(120, 116, 62), c(92, 96, 50)], c(158, 112, 36), c(128, 74, 34)),
             Season::Winter => ([c(122, 114, 82), c(92, 92, 60)], c(96, 78, 52), c(110, 92, 60)),
         };
@@ -60,7 +60,7 @@ impl Palette {
             // yellow, orange, rust and still green side by side
             Season::Autumn => {
                 let c = Rgb::srgb8;
-                let tints = [c(176, 130, 40), c(160, 88, 34), c(112, 108, 46), c(134, 64, 34)];
+                let tints = [c(166, 130, 56), c(150, 92, 46), c(112, 108, 58), c(126, 70, 44)];
                 base.mix(*s.pick(&tints), s.range(0.3, 0.9))
             }
             _ => base.mix(Rgb::srgb8(96, 124, 66), 0.3 * s.unit()),

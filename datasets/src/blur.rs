@@ -1,0 +1,167 @@
+//! Small convolutions on a canvas: defocus and motion.
+
+use crate::canvas::{Canvas, Rgb};
+use crate::num::{exp, sin_cos};
+
+/// Blur of a circle of confusion of the given radius, pixels.
+///
+/// A disc of radius r has variance r^2/4 on each axis. Deviation: a Gaussian of that variance is used,
+/// because it separates into two passes; below 2 pixels the difference is under a grey level.
+pub fn defocus(canvas: &mut Canvas, radius: f32, spare: &mut Vec<Rgb>) {
+    let sigma = 0.5 * radius;
+    if sigma < 0.12 {
+        return;
+    }
+    let kernel = half_kernel(sigma);
+    let (width, height) = (canvas.width, canvas.height);
+    spare.resize(width * height, Rgb::default());
+    for (from, to) in canvas.pixels.chunks_exact(width).zip(spare.chunks_exact_mut(width)) {
+        blur_row(from, to, &kernel);
+    }
+    // columns: whole rows are added up, so that memory is walked in order
+    for y in 0..height {
+        let out = &mut canvas.pixels[y * width..(y + 1) * width];
+        let centre = &spare[y * width..(y + 1) * width];
+        for (o, c) in out.iter_mut().zip(centre) {
+            *o = c.scale(kernel[0]);
+        }
+        for (k, &weight) in kernel.iter().enumerate().skip(1) {
+            let above = y.saturating_sub(k);
+            let below = (y + k).min(height - 1);
+            let above = &spare[above * width..(above + 1) * width];
+            let below = &spare[below * width..(below + 1) * width];
+            for ((o, a), b) in out.iter_mut().zip(above).zip(below) {
+                *o = o.plus(a.plus(*b).scale(weight));
+            }
+        }
+    }
+}
+
+/// Weights at 0, 1, 2, ... pixels; the full kernel sums to 1.
+fn half_kernel(sigma: f32) -> Vec<f32> {
+    let mut kernel = Vec::new();
+    let mut distance = 0.0_f32;
+    while distance <= 2.6 * sigma + 0.5 {
+        kernel.push(exp(-0.5 * distance * distance / (sigma * sigma)));
+        distance += 1.0;
+    }
+    let total = kernel[0] + 2.0 * kernel.iter().skip(1).sum::<f32>();
+    kernel.iter().map(|w| w / total).collect()
+}
+
+fn blur_row(from: &[Rgb], to: &mut [Rgb], kernel: &[f32]) {
+    let last = from.len() - 1;
+    let reach = kernel.len() - 1;
+    let clamped = |x: usize| {
+        let mut sum = from[x].scale(kernel[0]);
+        for (k, &w) in kernel.iter().enumerate().skip(1) {
+            sum = sum.plus(from[x.saturating_sub(k)].plus(from[(x + k).min(last)]).scale(w));
+        }
+        sum
+    };
+    let inner = reach.min(from.len())..from.len().saturating_sub(reach).max(reach.min(from.len()));
+    for x in (0..inner.start).chain(inner.end..from.len()) {
+        to[x] = clamped(x);
+    }
+    for x in inner {
+        let mut sum = from[x].scale(kernel[0]);
+        for (k, &w) in kernel.iter().enumerate().skip(1) {
+            sum = sum.plus(from[x - k].plus(from[x + k]).scale(w));
+        }
+        to[x] = sum;
+    }
+}
+
+/// Blur along a straight line of `length` pixels, centred, `angle` radians from the x axis.
+pub fn motion(canvas: &mut Canvas, length: f32, angle: f32, spare: &mut Vec<Rgb>) {
+    if length < 0.5 {
+        return;
+    }
+    let taps = line_taps(length, angle);
+    let (width, height) = (canvas.width, canvas.height);
+    spare.clear();
+    spare.resize(width * height, Rgb::default());
+    for &(dx, dy, weight) in &taps {
+        for y in 0..height {
+            let source = y.saturating_add_signed(dy).min(height - 1);
+            let from = &canvas.pixels[source * width..(source + 1) * width];
+            let to = &mut spare[y * width..(y + 1) * width];
+            let start = dx.min(0).unsigned_abs().min(width);
+            let end = width - dx.max(0).unsigned_abs().min(width);
+            for x in (0..start).chain(end.max(start)..width) {
+                let clamped = x.saturating_add_signed(dx).min(width - 1);
+                to[x] = to[x].plus(from[clamped].scale(weight));
+            }
+            if start < end {
+                let shifted = &from[start.saturating_add_signed(dx)..end.saturating_add_signed(dx)];
+                for (t, f) in to[start..end].iter_mut().zip(shifted) {
+                    *t = t.plus(f.scale(weight));
+                }
+            }
+        }
+    }
+    core::mem::swap(&mut canvas.pixels, spare);
+}
+
+/// Whole-pixel offsets and weights of a line: points along it, spread over their four neighbours.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a line is at least 0 and at most some tens of pixels long"
+)]
+fn line_taps(length: f32, angle: f32) -> Vec<(isize, isize, f32)> {
+    let (sin, cos) = sin_cos(angle);
+    let steps = 2 * (length as usize) + 3;
+    let mut taps: Vec<(isize, isize, f32)> = Vec::new();
+    for i in 0..steps {
+        let t = ((i as f32 + 0.5) / steps as f32 - 0.5) * length;
+        let (x, y) = (t * cos, t * sin);
+        let (fx, fy) = (x - x.floor(), y - y.floor());
+        for (ox, oy, w) in [
+            (0.0, 0.0, (1.0 - fx) * (1.0 - fy)),
+            (1.0, 0.0, fx * (1.0 - fy)),
+            (0.0, 1.0, (1.0 - fx) * fy),
+            (1.0, 1.0, fx * fy),
+        ] {
+            if w <= 0.0 {
+                continue;
+            }
+            let at = ((x.floor() + ox) as isize, (y.floor() + oy) as isize);
+            match taps.iter_mut().find(|t| (t.0, t.1) == at) {
+                Some(tap) => tap.2 += w / steps as f32,
+                None => taps.push((at.0, at.1, w / steps as f32)),
+            }
+        }
+    }
+    taps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blurs_keep_a_flat_picture_and_spread_a_point_with_the_right_variance() {
+        let mut spare = Vec::new();
+        let mut flat = Canvas::new(9, 9, Rgb::grey(0.5));
+        defocus(&mut flat, 1.4, &mut spare);
+        motion(&mut flat, 3.0, 0.4, &mut spare);
+        assert!(flat.pixels.iter().all(|p| (p.g - 0.5).abs() < 1e-5));
+
+        for (radius, length, want) in [(2.0, 0.0, 1.0), (0.0, 6.0, 3.0)] {
+            let mut point = Canvas::new(31, 31, Rgb::default());
+            point.pixels[15 * 31 + 15] = Rgb::grey(1.0);
+            defocus(&mut point, radius, &mut spare);
+            motion(&mut point, length, 0.0, &mut spare);
+            let (mut sum, mut var, mut mean) = (0.0, 0.0, 0.0);
+            for (i, p) in point.pixels.iter().enumerate() {
+                let d = (i % 31) as f32 - 15.0;
+                sum += p.g;
+                mean += p.g * d;
+                var += p.g * d * d;
+            }
+            assert!((sum - 1.0).abs() < 1e-4 && mean.abs() < 1e-3);
+            assert!((var - want).abs() < 0.25, "variance {var}, expected {want}");
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Puts one picture together, far to near: environment, post, second plate, sign, what is in front of it.
+
+use crate::blur;
+use crate::camera_pose::{PlatePose, ScenePose};
+use crate::canvas::{Canvas, Rgb};
+use crate::config::{FurnitureConfig, PostKind, SceneConfig, SecondPlate};
+use crate::corner_case;
+use crate::environment::{self, Light, View};
+use crate::geometry::Camera;
+use crate::plate::{self, Face, PlateScene};
+use crate::post::Post;
+use crate::shadow::Shadow;
+use crate::supplement::Supplement;
+use crate::surface::Surface;
+
+/// Canvas pixels an output pixel, each way, in which the environment is painted: its polygons are
+/// sampled once a canvas pixel, so this is its anti-aliasing (4 samples, then the lens blur).
+pub const BACKGROUND_SCALE: usize = 2;
+
+/// Buffers that are reused from picture to picture; one a thread.
+#[derive(Debug)]
+pub struct Scratch {
+    background: Canvas,
+    /// Linear radiance of the picture.
+    pub(crate) canvas: Canvas,
+    /// Coverage by the sign, 0 to 1.
+    pub(crate) mask: Vec<f32>,
+    /// For the blurs.
+    pub(crate) spare: Vec<Rgb>,
+}
+
+impl Scratch {
+    /// Buffers for pictures of `size` x `size` pixels; they grow on first use.
+    #[must_use]
+    pub fn new(size: usize) -> Self {
+        Self {
+            background: Canvas::new(1, 1, Rgb::default()),
+            canvas: Canvas::new(size, size, Rgb::default()),
+            mask: vec![0.0; size * size],
+            spare: Vec::new(),
+        }
+    }
+}
+
+/// Where the background comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum Background<'a> {
+    /// Painted by the environment of the configuration.
+    Painted,
+    /// A photograph, in linear light, stretched over the picture.
+    Photograph(&'a Canvas),
+}
+
+/// Fill the scratch canvas with the scene and the scratch mask with the sign's visible coverage.
+pub fn compose<F: Face>(
+    config: &SceneConfig,
+    face: &F,
+    light: &Light,
+    background: Background<'_>,
+    scratch: &mut Scratch,
+) {
+    let size = scratch.canvas.width;
+    let pose = ScenePose::new(&config.pose, size);
+    match background {
+        Background::Painted => {
+            paint_environment(config, &pose, light, &mut scratch.background);
+            resample(&scratch.background, &pose, &mut scratch.canvas);
+        }
+        Background::Photograph(photo) => stretch(photo, &mut scratch.canvas),
+    }
+    let radius = config.formation.background_defocus_px * pose.scale();
+    blur::defocus(&mut scratch.canvas, radius, &mut scratch.spare);
+    corner_case::behind(config, &pose, light, &mut scratch.canvas);
+    paint_sign(config, face, &pose, light, scratch);
+    let Scratch { canvas, mask, spare, .. } = scratch;
+    corner_case::in_front(config, face, &pose, light, canvas, mask, spare);
+}
+
+/// Paint the environment with an ideal pinhole, wide enough for the lens to look beyond the frame.
+fn paint_environment(config: &SceneConfig, pose: &ScenePose, light: &Light, canvas: &mut Canvas) {
+    let (side, focal_scale) = background_size(pose);
+    if canvas.width == side && canvas.height == side {
+        canvas.pixels.fill(Rgb::default());
+    } else {
+        *canvas = Canvas::new(side, side, Rgb::default());
+    }
+    let centre = 0.5 * side as f32;
+    let view = View {
+        camera: Camera {
+            focal_px: pose.camera.focal_px * focal_scale,
+            centre_x: centre,
+            centre_y: centre,
+            ..pose.camera
+        },
+        road_bearing: pose.road_bearing,
+        kerb_x: pose.kerb_x,
+        light: *light,
+        season: config.season,
+        seed: config.layout_seed,
+    };
+    environment::paint(config.environment, &view, canvas);
+}
+
+/// Side of the background canvas and its pixels an output pixel.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a canvas side below 4,096"
+)]
+fn background_size(pose: &ScenePose) -> (usize, f32) {
+    let size = 2.0 * pose.lens.centre;
+    let margin = 1.0 + pose.lens.k1.max(0.0);
+    let scale = BACKGROUND_SCALE as f32;
+    ((size * margin * scale + 0.999) as usize, scale)
+}
+
+/// Look at the background through the lens: one bilinear sample at the centre of each output pixel,
+/// which for an undistorted lens is the mean of its 2 x 2 canvas pixels.
+fn resample(background: &Canvas, pose: &ScenePose, out: &mut Canvas) {
+    let (_, scale) = background_size(pose);
+    let shift = 0.5 * background.width as f32;
+    let width = out.width;
+    for (y, row) in out.pixels.chunks_exact_mut(width).enumerate() {
+        for (x, pixel) in row.iter_mut().enumerate() {
+            let (ix, iy) = pose.lens.undistort(x as f32 + 0.5, y as f32 + 0.5);
+            let bx = (ix - pose.lens.centre) * scale + shift;
+            let by = (iy - pose.lens.centre) * scale + shift;
+            *pixel = bilinear(background, bx, by);
+        }
+    }
+}
+
+/// [`Canvas::sample`] without library calls.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to the canvas"
+)]
+fn bilinear(canvas: &Canvas, x: f32, y: f32) -> Rgb {
+    let x = (x - 0.5).clamp(0.0, (canvas.width - 1) as f32 - 0.001);
+    let y = (y - 0.5).clamp(0.0, (canvas.height - 1) as f32 - 0.001);
+    let (x0, y0) = (x as usize, y as usize);
+    let (fx, fy) = (x - x0 as f32, y - y0 as f32);
+    let at = y0 * canvas.width + x0;
+    let below = at + canvas.width;
+    let top = canvas.pixels[at].mix(canvas.pixels[at + 1], fx);
+    let bottom = canvas.pixels[below].mix(canvas.pixels[below + 1], fx);
+    top.mix(bottom, fy)
+}
+
+fn stretch(photo: &Canvas, out: &mut Canvas) {
+    let (kx, ky) = (photo.width as f32 / out.width as f32, photo.height as f32 / out.height as f32);
+    let width = out.width;
+    for (i, pixel) in out.pixels.iter_mut().enumerate() {
+        let (x, y) = ((i % width) as f32 + 0.5, (i / width) as f32 + 0.5);
+        *pixel = photo.sample(x * kx, y * ky);
+    }
+}
+
+/// Post, second plate and sign.
+fn paint_sign<F: Face>(
+    config: &SceneConfig,
+    face: &F,
+    pose: &ScenePose,
+    light: &Light,
+    scratch: &mut Scratch,
+) {
+    let furniture = &config.furniture;
+    let half = face.half_mm();
+    let shadow = Shadow::new(&config.light);
+    let post = Post::new(furniture, &pose.plate, half);
+    post.paint(pose, light, &pose.plate, face, &mut scratch.canvas);
+
+    let bolts = if furniture.bolts {
+        vec![[0.0, 0.52 * half[1]], [0.0, -0.52 * half[1]]]
+    } else {
+        Vec::new()
+    };
+    let surface = Surface::new(&config.surface, half, bolts);
+    let scene = PlateScene {
+        pose,
+        plate: pose.plate,
+        light,
+        shadow: &shadow,
+        headlamp: config.light.headlamp,
+        surface: &surface,
+        rim_depth_mm: furniture.rim_depth_mm,
+        gloss_width_deg: config.surface.gloss_width_deg,
+    };
+    if let Some((second, plate)) = second_plate(furniture, &pose.plate, half) {
+        let mut aged = config.surface;
+        aged.seed ^= 0x5851_f42d;
+        aged.stickers = 0;
+        let surface = Surface::new(&aged, second.half_mm(), Vec::new());
+        let scene = PlateScene { plate, surface: &surface, ..scene };
+        plate::paint(&second, &scene, &mut scratch.canvas, None);
+    }
+    scratch.mask.fill(0.0);
+    plate::paint(face, &scene, &mut scratch.canvas, Some(&mut scratch.mask));
+}
+
+fn second_plate(
+    furniture: &FurnitureConfig,
+    plate: &PlatePose,
+    half_mm: [f32; 2],
+) -> Option<(Supplement, PlatePose)> {
+    // above the sign there is no post to carry it, unless it is a lamp post
+    let side = match (furniture.second_plate, furniture.post) {
+        (SecondPlate::None, _) => return None,
+        (SecondPlate::Above, PostKind::LampPost | PostKind::TwinTube) => 1.0,
+        _ => -1.0,
+    };
+    let second = Supplement::new(furniture.seed ^ 0x0b4d_b0d5);
+    let gap = 22.0;
+    let centre = plate.world(0.0, side * (half_mm[1] + gap + second.half_mm()[1]), 0.0);
+    Some((second, PlatePose { centre, ..*plate }))
+}
