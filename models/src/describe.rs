@@ -61,6 +61,8 @@ pub fn describe(model: &Path) -> Result<Manifest, ModelError> {
         precision,
         feature_map: found.as_ref().map(|f| f.feature_map.clone()),
         external: file.external,
+        date: String::new(),
+        licence: String::new(),
         input: Input {
             width: side(3),
             height: side(2),

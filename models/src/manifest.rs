@@ -79,6 +79,12 @@ pub struct Manifest {
     /// Weight files of an ONNX file with external data, each with its hash.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub external: Vec<ExternalFile>,
+    /// Day on which it was made, year-month-day.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub date: String,
+    /// Licence of the weights.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub licence: String,
     /// Shape and normalization of the input.
     pub input: Input,
     /// What the logits stand for.

@@ -9,6 +9,7 @@ pub mod summary;
 mod table;
 
 pub use page::html;
+pub use picture::preview;
 pub use summary::Summary;
 pub use table::terminal_tables;
 

@@ -112,7 +112,7 @@ fn scale(r: &Ratio) -> Markup {
             span class="mark ceiling" style=(at(r.ceiling)) title="ceiling" {}
             span class="mark mean" style=(at(r.mean)) title="mean" {}
         }
-        p class="small" { "chance " (ratio(r.chance)) " \u{b7} ceiling " (ratio(r.ceiling)) }
+        p class="small" { "chance " (ratio(r.chance)) " \u{b7} whole sign evenly " (ratio(r.proportional)) " \u{b7} ceiling " (ratio(r.ceiling)) }
     }
 }
 
@@ -162,11 +162,11 @@ impl maud::Render for Strip {
     }
 }
 
-fn strip<'a>(
+fn strip(
     stored: &Stored,
     folder: &Path,
     names: &[String],
-    frames: &mut dyn Iterator<Item = &'a FrameRow>,
+    frames: &mut dyn Iterator<Item = &FrameRow>,
 ) -> Result<Strip, ReportError> {
     let mut figures = Vec::new();
     for frame in frames {

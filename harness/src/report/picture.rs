@@ -14,7 +14,7 @@ const JPEG_QUALITY: u8 = 85;
 ///
 /// # Errors
 /// If encoding fails.
-pub(crate) fn preview(image: &RgbImage, mask: &GrayImage) -> Result<Preview, image::ImageError> {
+pub fn preview(image: &RgbImage, mask: &GrayImage) -> Result<Preview, image::ImageError> {
     let mut mask_png = Vec::new();
     mask.write_to(&mut Cursor::new(&mut mask_png), ImageFormat::Png)?;
     Ok(Preview { jpeg: jpeg(image)?, mask_png })
@@ -128,6 +128,7 @@ mod tests {
             map: vec![-3.0, 2.0],
             ratio: Ok(0.0),
             ceiling: 1.0,
+            proportional: None,
             evaluations: 1,
         };
         let out =

@@ -5,8 +5,9 @@
 
 use plotters::coord::ranged1d::{Ranged, ValueFormatter};
 use plotters::prelude::{
-    Cartesian2d, ChartBuilder, ChartContext, Color, DrawingArea, IntoDrawingArea, IntoFont,
-    IntoLogRange, LineSeries, RGBColor, Rectangle, SVGBackend, SeriesLabelPosition,
+    Cartesian2d, ChartBuilder, ChartContext, Color as _, DrawingArea, IntoDrawingArea as _,
+    IntoFont as _, IntoLogRange as _, LineSeries, RGBColor, Rectangle, SVGBackend,
+    SeriesLabelPosition,
 };
 
 use super::ReportError;

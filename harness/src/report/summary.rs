@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::metrics::Undefined;
 use crate::stats;
-use crate::store::{FrameRow, Stage, Stored, Undefined};
+use crate::store::{FrameRow, Stage, Stored};
 
 /// Version of this schema.
 pub const SCHEMA: u32 = 1;
@@ -37,6 +38,9 @@ pub struct Ratio {
     pub chance: Option<f64>,
     /// Mean of the highest ratio that a map of this grid could reach.
     pub ceiling: Option<f64>,
+    /// Mean ratio of the map whose cells are their own coverage by the mask: a network that looks at the
+    /// whole sign and at nothing else.
+    pub proportional: Option<f64>,
     /// Mean forward passes a frame.
     pub evaluations: Option<f64>,
 }
@@ -173,11 +177,13 @@ fn by(frames: &[&FrameRow], key: impl Fn(&FrameRow) -> String) -> BTreeMap<Strin
 fn ratio(frames: &[&FrameRow], method: &str) -> Ratio {
     let mut undefined =
         BTreeMap::from([(Undefined::NoPositive.name(), 0), (Undefined::EmptyMask.name(), 0)]);
-    let (mut values, mut chance, mut ceiling, mut evaluations) = (vec![], vec![], vec![], vec![]);
+    let (mut values, mut chance, mut ceiling) = (vec![], vec![], vec![]);
+    let (mut proportional, mut evaluations) = (vec![], vec![]);
     for frame in frames {
         for a in frame.attributions.iter().filter(|a| a.method == method) {
             chance.push(frame.mask_share);
             ceiling.push(a.ceiling);
+            proportional.extend(a.proportional);
             evaluations.push(f64::from(a.evaluations));
             match a.ratio {
                 Ok(value) => values.push(value),
@@ -193,17 +199,18 @@ fn ratio(frames: &[&FrameRow], method: &str) -> Ratio {
         undefined,
         chance: mean_interval(&chance).0,
         ceiling: mean_interval(&ceiling).0,
+        proportional: mean_interval(&proportional).0,
         evaluations: mean_interval(&evaluations).0,
     }
 }
 
 fn share(hits: usize, n: usize) -> Share {
-    let value = (n > 0).then(|| hits as f64 / n as f64);
-    Share { value, n, ci95: stats::wilson(hits, n).map(|i| [i.low, i.high]) }
+    let interval = stats::wilson(hits, n);
+    Share { value: interval.map(|i| i.value), n, ci95: interval.map(|i| i.ci95) }
 }
 
 fn mean_interval(values: &[f64]) -> (Option<f64>, Option<[f64; 2]>) {
-    stats::mean_interval(values).map_or((None, None), |m| (Some(m.mean), m.interval))
+    stats::mean_interval(values).map_or((None, None), |m| (Some(m.mean), m.ci95))
 }
 
 fn latencies(frames: &[&FrameRow]) -> BTreeMap<&'static str, Latency> {
@@ -217,7 +224,7 @@ fn latencies(frames: &[&FrameRow]) -> BTreeMap<&'static str, Latency> {
         millis.sort_by(f64::total_cmp);
         let at = |p: f64| stats::percentile(&millis, p);
         if let (Some(p50), Some(p90), Some(p99), Some(&max)) =
-            (at(50.0), at(90.0), at(99.0), millis.last())
+            (at(0.5), at(0.9), at(0.99), millis.last())
         {
             out.insert(stage.name(), Latency { p50, p90, p99, max, n: millis.len() });
         }

@@ -27,7 +27,7 @@ fn table(header: &[&str]) -> Table {
 }
 
 fn results(summary: &Summary) -> Table {
-    let mut t = table(&["result", "value", "95 % interval", "n", "chance", "ceiling", "undefined"]);
+    let mut t = table(&["result", "value", "95 % interval", "n", "chance", "even", "undefined"]);
     for (name, share) in [("top-1", &summary.accuracy.top1), ("top-5", &summary.accuracy.top5)] {
         t.add_row([
             format!("accuracy {name}"),
@@ -48,7 +48,7 @@ fn results(summary: &Summary) -> Table {
             r.ci95.map_or_else(String::new, |[l, h]| format!("{l:.4} to {h:.4}")),
             r.n.to_string(),
             ratio(r.chance),
-            ratio(r.ceiling),
+            ratio(r.proportional),
             r.undefined.values().sum::<usize>().to_string(),
         ]);
     }

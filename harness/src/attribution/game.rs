@@ -1,0 +1,128 @@
+//! A game: a number for every coalition; and its evaluation along a plan on several threads.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::coalition::Coalition;
+use super::error::AttributionError;
+use super::plan::Plan;
+
+/// One thread's way to value coalitions.
+pub trait Game: Send {
+    /// The value of a coalition: an output of the network with all other super-pixels masked.
+    ///
+    /// # Errors
+    /// If the network fails.
+    fn value(&mut self, coalition: &Coalition) -> Result<f64, AttributionError>;
+}
+
+impl<F: FnMut(&Coalition) -> f64 + Send> Game for F {
+    fn value(&mut self, coalition: &Coalition) -> Result<f64, AttributionError> {
+        Ok(self(coalition))
+    }
+}
+
+/// The values of a plan's coalitions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// One value a coalition, in the order of the plan, repeats included.
+    pub values: Vec<f64>,
+    /// Number of values that had to be computed: repeats cost nothing.
+    pub forwards: usize,
+}
+
+/// Values every distinct coalition of a plan once, spread over as many threads as there are workers.
+///
+/// Values are put in the order of the plan before anything is summed, so results are the same bits
+/// for every number of workers. Memory: 16 bytes an evaluation beside the plan and the workers.
+///
+/// # Errors
+/// The first error of a worker, or [`AttributionError::Worker`] if there is none or one panicked.
+pub fn evaluate<G: Game>(plan: &Plan, workers: &mut [G]) -> Result<Evaluation, AttributionError> {
+    let (positions, distinct) = plan.distinct();
+    let next = AtomicUsize::new(0);
+    let parts: Vec<Part> = match workers {
+        [only] => vec![work(only, &distinct, &next)],
+        _ => crossbeam_utils::thread::scope(|scope| {
+            let handles: Vec<_> = workers
+                .iter_mut()
+                .map(|worker| scope.spawn(|_| work(worker, &distinct, &next)))
+                .collect();
+            let lost = |_| Err(AttributionError::Worker);
+            handles.into_iter().map(|handle| handle.join().unwrap_or_else(lost)).collect()
+        })
+        .unwrap_or_default(),
+    };
+    let mut values = vec![None; distinct.len()];
+    for part in parts {
+        for (position, value) in part? {
+            values[position] = Some(value);
+        }
+    }
+    let values = positions
+        .into_iter()
+        .map(|position| values[position].ok_or(AttributionError::Worker))
+        .collect::<Result<Vec<f64>, _>>()?;
+    Ok(Evaluation { values, forwards: distinct.len() })
+}
+
+type Part = Result<Vec<(usize, f64)>, AttributionError>;
+
+fn work<G: Game>(worker: &mut G, distinct: &[&Coalition], next: &AtomicUsize) -> Part {
+    let mut done = Vec::new();
+    loop {
+        let position = next.fetch_add(1, Ordering::Relaxed);
+        let Some(coalition) = distinct.get(position) else { return Ok(done) };
+        match worker.value(coalition) {
+            Ok(value) if value.is_finite() => done.push((position, value)),
+            Ok(value) => {
+                next.store(distinct.len(), Ordering::Relaxed);
+                return Err(AttributionError::mismatch(
+                    "explanation",
+                    "a finite output of the network",
+                    value.to_string(),
+                    "check the network: it overflows on masked pictures",
+                ));
+            }
+            Err(error) => {
+                // the others stop at their next coalition
+                next.store(distinct.len(), Ordering::Relaxed);
+                return Err(error);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attribution::plan::{Estimator, Grid};
+
+    #[test]
+    fn every_distinct_coalition_is_valued_once_whatever_the_threads() {
+        let plan = Plan::draw(Estimator::Captum, Grid::default(), 300, 5).unwrap();
+        let game = |c: &Coalition| c.members().map(|i| (i * i) as f64).sum::<f64>().sqrt();
+        let reference = evaluate(&plan, &mut [game]).unwrap();
+        assert_eq!(reference.values.len(), 300);
+        assert_eq!(reference.forwards, plan.distinct().1.len());
+        for threads in 2..5 {
+            let calls = AtomicUsize::new(0);
+            let counted = |c: &Coalition| {
+                calls.fetch_add(1, Ordering::Relaxed);
+                game(c)
+            };
+            let mut workers = vec![counted; threads];
+            assert_eq!(evaluate(&plan, &mut workers).unwrap(), reference);
+            assert_eq!(calls.load(Ordering::Relaxed), reference.forwards);
+        }
+    }
+
+    #[test]
+    fn an_error_of_one_worker_ends_the_evaluation() {
+        let plan = Plan::draw(Estimator::Captum, Grid::default(), 300, 5).unwrap();
+        let bad = |c: &Coalition| if c.size() == 1 { f64::NAN } else { 0.0 };
+        let error = evaluate(&plan, &mut [bad, bad]).unwrap_err().to_string();
+        assert!(error.contains("expected a finite output of the network, found NaN"), "{error}");
+        let nobody: &mut [fn(&Coalition) -> f64] = &mut [];
+        assert!(matches!(evaluate(&plan, nobody), Err(AttributionError::Worker)));
+    }
+}

@@ -1,0 +1,41 @@
+//! Why the network decided so: `GradCAM` in closed form and Kernel SHAP from a plan.
+//!
+//! ```text
+//! prediction + head weights                          -> gradcam    -> Map
+//! plan + picture + baseline -> game -> values by plan -> kernel_shap -> Map
+//! ```
+//!
+//! A [`Plan`] fixes which coalitions of super-pixels are evaluated before anything runs, so that
+//! device and desktop differ in numerics alone. A [`Game`] turns a coalition into one number; here
+//! it is a [`MaskedPicture`] behind a network, in tests a formula. [`shapley`] enumerates small
+//! games exactly, as the oracle of the estimators.
+//!
+//! Shapes: M super-pixels (players), S coalitions, C channels, h x w cells of a map, K classes.
+//!
+//! Not done here: attribution at other layers than the last feature map, gradients through the
+//! network, training-based explainers.
+
+mod coalition;
+mod error;
+mod game;
+pub mod gradcam;
+pub mod kernel_shap;
+mod map;
+mod permutation;
+mod picture;
+mod plan;
+mod regression;
+mod sampler;
+pub mod shapley;
+
+// maps
+pub use error::AttributionError;
+pub use gradcam::{GradCamSettings, gradcam};
+pub use map::{Map, Upsampling};
+// games
+pub use coalition::Coalition;
+pub use game::{Evaluation, Game, evaluate};
+pub use picture::{Baseline, MaskedPicture, Output, PictureGame};
+pub use plan::{Estimator, Grid, Plan};
+// estimates
+pub use kernel_shap::{Explanation, Solution, explain, kernel_shap};

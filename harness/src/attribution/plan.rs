@@ -1,0 +1,409 @@
+//! The plan of an explanation: which coalitions are evaluated, drawn before anything runs.
+//!
+//! A plan file is JSON, schema 1:
+//!
+//! ```json
+//! {"schema": 1, "estimator": "captum", "segments": {"kind": "grid", "rows": 7, "columns": 7},
+//!  "coalitions": ["1111...", "0000...", "1011..."], "weights": [1000000.0, 1000000.0, 1.0],
+//!  "seed": 20, "hash": "9f86d0..."}
+//! ```
+//!
+//! A coalition is a string of `0` and `1`, super-pixel by super-pixel, row by row of the picture; a
+//! list of the numbers 0 and 1 is read as well. The hash is the sha256 of the coalitions, joined by
+//! line feeds. Unknown fields are ignored, so a file may name target and baseline too.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use models::digest::sha256_hex;
+use serde::{Deserialize, Serialize};
+
+use super::coalition::Coalition;
+use super::error::AttributionError;
+use super::sampler;
+
+/// Version of the plan file.
+pub const SCHEMA: u32 = 1;
+/// Captum's stand-in for the infinite weight of the full and the empty coalition.
+pub const END_WEIGHT: f64 = 1e6;
+/// Enumeration of more players would take over a million forward passes.
+pub const MAX_EXACT_PLAYERS: usize = 20;
+/// One super-pixel a pixel of a 64 x 64 picture; the normal equations then take 128 MiB.
+const MAX_PLAYERS: usize = 4096;
+const MAX_FILE_BYTES: u64 = 1 << 28;
+
+/// How attributions follow from the values of the coalitions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Estimator {
+    /// Kernel SHAP with Captum's sampling law.
+    #[default]
+    Captum,
+    /// Random orders, each with its reverse.
+    Permutation,
+    /// All coalitions, at most 20 super-pixels.
+    Exact,
+}
+
+impl Estimator {
+    /// The name in settings and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Captum => "captum",
+            Self::Permutation => "permutation",
+            Self::Exact => "exact",
+        }
+    }
+}
+
+/// Super-pixels: a picture cut into rows and columns, the pixels spread evenly
+/// (`floor(pixel * cells / pixels)`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grid {
+    /// Super-pixels down the picture.
+    pub rows: usize,
+    /// Super-pixels across.
+    pub columns: usize,
+}
+
+impl Default for Grid {
+    fn default() -> Self {
+        Self { rows: 7, columns: 7 }
+    }
+}
+
+impl Grid {
+    /// M.
+    #[must_use]
+    pub const fn players(self) -> usize {
+        self.rows.saturating_mul(self.columns)
+    }
+
+    /// Super-pixel of every pixel, row by row.
+    #[must_use]
+    pub fn segments(self, height: usize, width: usize) -> Vec<usize> {
+        let cell = |pixel: usize, cells: usize, pixels: usize| pixel * cells / pixels.max(1);
+        (0..height)
+            .flat_map(|y| {
+                let row = cell(y, self.rows, height) * self.columns;
+                (0..width).map(move |x| row + cell(x, self.columns, width))
+            })
+            .collect()
+    }
+}
+
+/// Coalitions in the order in which they are evaluated: all, none, then the drawn ones.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    estimator: Estimator,
+    grid: Grid,
+    seed: u64,
+    coalitions: Vec<Coalition>,
+    weights: Vec<f64>,
+    hash: String,
+}
+
+impl Plan {
+    /// Draws a plan. `evaluations` counts the two ends and repeats; `permutation` uses as many whole
+    /// pairs of orders as fit, `exact` ignores it.
+    ///
+    /// # Errors
+    /// If the grid has fewer than 2 or too many super-pixels, or there are fewer than 4 evaluations.
+    pub fn draw(
+        estimator: Estimator,
+        grid: Grid,
+        evaluations: usize,
+        seed: u64,
+    ) -> Result<Self, AttributionError> {
+        let players = grid.players();
+        let most = match estimator {
+            Estimator::Exact => MAX_EXACT_PLAYERS,
+            _ => MAX_PLAYERS,
+        };
+        check_players(players, most, estimator)?;
+        if estimator != Estimator::Exact && evaluations < 4 {
+            return Err(AttributionError::mismatch(
+                "plan",
+                "at least 4 evaluations",
+                evaluations.to_string(),
+                "ask for more, the paper uses about 1,000",
+            ));
+        }
+        let coalitions = match estimator {
+            Estimator::Captum => sampler::captum(players, evaluations, seed),
+            Estimator::Permutation => sampler::permutation(players, evaluations, seed),
+            Estimator::Exact => sampler::exhaustive(players),
+        };
+        let weights = (0..coalitions.len()).map(|i| if i < 2 { END_WEIGHT } else { 1.0 }).collect();
+        let hash = hash(&coalitions);
+        Ok(Self { estimator, grid, seed, coalitions, weights, hash })
+    }
+
+    /// How attributions follow from the values.
+    #[must_use]
+    pub const fn estimator(&self) -> Estimator {
+        self.estimator
+    }
+
+    /// The super-pixels.
+    #[must_use]
+    pub const fn grid(&self) -> Grid {
+        self.grid
+    }
+
+    /// What the coalitions were drawn from.
+    #[must_use]
+    pub const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// M.
+    #[must_use]
+    pub const fn players(&self) -> usize {
+        self.grid.players()
+    }
+
+    /// The coalitions, S of them.
+    #[must_use]
+    pub fn coalitions(&self) -> &[Coalition] {
+        &self.coalitions
+    }
+
+    /// Weight of each coalition in the regression, S values.
+    #[must_use]
+    pub fn weights(&self) -> &[f64] {
+        &self.weights
+    }
+
+    /// sha256 of the coalitions, hexadecimal.
+    #[must_use]
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// For every coalition the position of its first occurrence among the distinct ones, and those:
+    /// what must be evaluated, so that none is evaluated twice.
+    #[must_use]
+    pub fn distinct(&self) -> (Vec<usize>, Vec<&Coalition>) {
+        let mut seen: BTreeMap<&Coalition, usize> = BTreeMap::new();
+        let mut distinct = Vec::new();
+        let position = self
+            .coalitions
+            .iter()
+            .map(|coalition| {
+                *seen.entry(coalition).or_insert_with(|| {
+                    distinct.push(coalition);
+                    distinct.len() - 1
+                })
+            })
+            .collect();
+        (position, distinct)
+    }
+
+    /// As JSON.
+    ///
+    /// # Errors
+    /// If a weight is not a number that JSON can hold.
+    pub fn to_json(&self) -> Result<String, AttributionError> {
+        let file = PlanFile {
+            schema: SCHEMA,
+            estimator: self.estimator,
+            segments: Segments {
+                kind: "grid".to_owned(),
+                rows: self.grid.rows,
+                columns: self.grid.columns,
+            },
+            coalitions: self.coalitions.iter().map(|c| Row::Text(c.to_string())).collect(),
+            weights: self.weights.clone(),
+            seed: self.seed,
+            hash: self.hash.clone(),
+        };
+        serde_json::to_string(&file).map_err(|e| {
+            AttributionError::mismatch("plan", "finite weights", e.to_string(), "draw it again")
+        })
+    }
+
+    /// Reads a plan file.
+    ///
+    /// # Errors
+    /// If it is missing, no plan, or was changed after its hash was written.
+    pub fn read(path: &Path) -> Result<Self, AttributionError> {
+        let wrong = |problem: String| AttributionError::File {
+            path: path.to_owned(),
+            problem,
+            remedy: "give a plan file that `roadgaze run` or the desktop wrote".to_owned(),
+        };
+        let size = fs::metadata(path).map_err(|e| wrong(format!("cannot be read: {e}")))?.len();
+        if size > MAX_FILE_BYTES {
+            return Err(wrong(format!("expected at most {MAX_FILE_BYTES} bytes, found {size}")));
+        }
+        let text = fs::read_to_string(path).map_err(|e| wrong(format!("cannot be read: {e}")))?;
+        Self::from_json(&text).map_err(|e| wrong(e.to_string()))
+    }
+
+    /// Parses the text of a plan file.
+    ///
+    /// # Errors
+    /// As [`Plan::read`].
+    pub fn from_json(text: &str) -> Result<Self, AttributionError> {
+        let wrong = |expected: &str, found: String| {
+            AttributionError::mismatch("plan", expected, found, "draw the plan again")
+        };
+        let file: PlanFile =
+            serde_json::from_str(text).map_err(|e| wrong("a plan in JSON", e.to_string()))?;
+        if file.schema != SCHEMA || file.segments.kind != "grid" {
+            let found = format!("schema {}, segments `{}`", file.schema, file.segments.kind);
+            return Err(wrong("schema 1 with segments of kind `grid`", found));
+        }
+        let grid = Grid { rows: file.segments.rows, columns: file.segments.columns };
+        let players = grid.players();
+        check_players(players, MAX_PLAYERS, file.estimator)?;
+        let coalitions = file
+            .coalitions
+            .into_iter()
+            .map(|row| row.coalition().filter(|c| c.players() == players))
+            .collect::<Option<Vec<Coalition>>>()
+            .ok_or_else(|| wrong("coalitions of one 0 or 1 a super-pixel", "others".to_owned()))?;
+        let ends =
+            coalitions.len() > 2 && coalitions[0].size() == players && coalitions[1].size() == 0;
+        if !ends {
+            return Err(wrong("the full, then the empty coalition first", "others".to_owned()));
+        }
+        let good = |w: &f64| w.is_finite() && *w > 0.0;
+        if file.weights.len() != coalitions.len() || !file.weights.iter().all(good) {
+            let expected = format!("{} positive weights", coalitions.len());
+            return Err(wrong(&expected, format!("{} weights", file.weights.len())));
+        }
+        let hash = hash(&coalitions);
+        if hash != file.hash {
+            let expected = format!("coalitions with hash {}", file.hash);
+            return Err(wrong(
+                &expected,
+                format!("coalitions with hash {hash}: they were changed"),
+            ));
+        }
+        let (estimator, seed, weights) = (file.estimator, file.seed, file.weights);
+        Ok(Self { estimator, grid, seed, coalitions, weights, hash })
+    }
+}
+
+fn check_players(
+    players: usize,
+    most: usize,
+    estimator: Estimator,
+) -> Result<(), AttributionError> {
+    if (2..=most).contains(&players) {
+        return Ok(());
+    }
+    Err(AttributionError::mismatch(
+        format!("plan for estimator {}", estimator.name()),
+        format!("2 to {most} super-pixels"),
+        players.to_string(),
+        "choose another grid",
+    ))
+}
+
+fn hash(coalitions: &[Coalition]) -> String {
+    let rows: Vec<String> = coalitions.iter().map(ToString::to_string).collect();
+    sha256_hex(rows.join("\n").as_bytes())
+}
+
+#[derive(Serialize, Deserialize)]
+struct PlanFile {
+    schema: u32,
+    #[serde(default)]
+    estimator: Estimator,
+    segments: Segments,
+    coalitions: Vec<Row>,
+    weights: Vec<f64>,
+    seed: u64,
+    hash: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Segments {
+    kind: String,
+    rows: usize,
+    columns: usize,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Row {
+    Text(String),
+    Numbers(Vec<u8>),
+}
+
+impl Row {
+    fn coalition(self) -> Option<Coalition> {
+        match self {
+            Self::Text(text) => Coalition::parse(&text),
+            Self::Numbers(numbers) => {
+                let text: String = numbers
+                    .iter()
+                    .map(|n| char::from_digit(u32::from(*n), 10))
+                    .collect::<Option<_>>()?;
+                Coalition::parse(&text)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_survives_its_file_and_a_change_is_noticed() {
+        let plan = Plan::draw(Estimator::Captum, Grid::default(), 1000, 7).unwrap();
+        let text = plan.to_json().unwrap();
+        assert_eq!(Plan::from_json(&text).unwrap(), plan);
+        let first = plan.coalitions()[2].to_string();
+        let changed = text.replacen(&first, &first.replace('0', "1"), 1);
+        let error = Plan::from_json(&changed).unwrap_err().to_string();
+        assert!(error.contains("they were changed"), "{error}");
+        assert!(Plan::from_json(&text.replace("\"grid\"", "\"blob\"")).is_err());
+        assert!(Plan::from_json("{").is_err());
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_plan_on_every_machine() {
+        let plan = Plan::draw(Estimator::Captum, Grid::default(), 1000, 7).unwrap();
+        assert_eq!(plan.hash(), GOLDEN_HASH);
+        let other = Plan::draw(Estimator::Captum, Grid::default(), 1000, 8).unwrap();
+        assert_ne!(plan.hash(), other.hash());
+    }
+
+    const GOLDEN_HASH: &str = "";
+
+    #[test]
+    fn a_plan_of_1000_needs_at_most_860_forwards() {
+        for seed in 0..5 {
+            let plan = Plan::draw(Estimator::Captum, Grid::default(), 1000, seed).unwrap();
+            let (positions, distinct) = plan.distinct();
+            assert_eq!((plan.coalitions().len(), positions.len()), (1000, 1000));
+            assert!((800..=860).contains(&distinct.len()), "{}", distinct.len());
+        }
+    }
+
+    #[test]
+    fn impossible_plans_are_refused() {
+        let draw = |estimator, rows, columns, n| {
+            Plan::draw(estimator, Grid { rows, columns }, n, 0).unwrap_err().to_string()
+        };
+        assert!(draw(Estimator::Captum, 1, 1, 100).contains("2 to 4096 super-pixels"));
+        assert!(draw(Estimator::Captum, 7, 7, 3).contains("at least 4 evaluations"));
+        assert!(draw(Estimator::Exact, 7, 7, 3).contains("2 to 20 super-pixels, found 49"));
+    }
+
+    #[test]
+    fn segments_cover_the_picture_evenly() {
+        let segments = Grid::default().segments(224, 224);
+        let mut counts = [0; 49];
+        segments.iter().for_each(|&s| counts[s] += 1);
+        assert!(counts.iter().all(|&c| c == 32 * 32));
+        assert_eq!((segments[31], segments[32], segments[224 * 32]), (0, 1, 7));
+    }
+}
