@@ -2,13 +2,14 @@
 
 use divan::Bencher;
 
+use datasets::art::SignFace;
 use datasets::canvas::{Canvas, Rgb};
 use datasets::compose::{self, Background, Scratch};
 use datasets::config::{Identity, LevelRanges, SceneConfig, Split};
 use datasets::environment::Environment;
+use datasets::formation;
 use datasets::light::{exposure_gain, light_from_config};
-use datasets::supplement::Supplement;
-use datasets::{formation, renderer};
+use datasets::renderer::Renderer;
 
 const SIZE: usize = 224;
 const LEVEL: LevelRanges = LevelRanges {
@@ -37,28 +38,30 @@ fn configs() -> impl FnMut() -> SceneConfig {
 
 #[divan::bench(sample_count = 200)]
 fn whole_picture(bencher: Bencher<'_, '_>) {
+    let renderer = Renderer::new(SIZE).expect("within the range");
     let mut scratch = Scratch::new(SIZE);
-    let face = Supplement::new(3);
-    bencher.with_inputs(configs()).bench_local_values(|config| {
-        renderer::render_face(&config, &face, Background::Painted, &mut scratch)
-    });
+    let face = SignFace::new(7).expect("a class");
+    bencher
+        .with_inputs(configs())
+        .bench_local_values(|config| renderer.render(&config, &face, &mut scratch));
 }
 
 /// Everything but the painting of the environment: what the sign, the lens and the sensor cost.
 #[divan::bench(sample_count = 200)]
 fn picture_over_photograph(bencher: Bencher<'_, '_>) {
+    let renderer = Renderer::new(SIZE).expect("within the range");
     let mut scratch = Scratch::new(SIZE);
-    let face = Supplement::new(3);
+    let face = SignFace::new(7).expect("a class");
     let photo = Canvas::new(SIZE, SIZE, Rgb::grey(0.4));
     bencher.with_inputs(configs()).bench_local_values(|config| {
-        renderer::render_face(&config, &face, Background::Photograph(&photo), &mut scratch)
+        renderer.render_over(&config, &face, Background::Photograph(&photo), &mut scratch)
     });
 }
 
 #[divan::bench(sample_count = 200)]
 fn composition(bencher: Bencher<'_, '_>) {
     let mut scratch = Scratch::new(SIZE);
-    let face = Supplement::new(3);
+    let face = SignFace::new(7).expect("a class");
     let photo = Canvas::new(SIZE, SIZE, Rgb::grey(0.4));
     bencher.with_inputs(configs()).bench_local_values(|config| {
         let light = light_from_config(&config.light);

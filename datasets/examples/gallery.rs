@@ -5,32 +5,13 @@
 //! ```
 use std::error::Error;
 
-use datasets::canvas::Rgb;
-use datasets::compose::{Background, Scratch};
+use datasets::art::SignFace;
+use datasets::compose::Scratch;
 use datasets::config::{Identity, LevelRanges, SceneConfig, Split};
 use datasets::corner_case::{CornerCase, CornerCaseKind};
 use datasets::environment::Environment;
-use datasets::plate::Face;
-use datasets::renderer::render_face;
+use datasets::renderer::Renderer;
 use image::RgbImage;
-
-struct Disc;
-impl Face for Disc {
-    fn signed_distance_mm(&self, x: f32, y: f32) -> f32 {
-        (x * x + y * y).sqrt() - 300.0
-    }
-    fn half_mm(&self) -> [f32; 2] {
-        [300.0, 300.0]
-    }
-    fn colour(&self, x: f32, y: f32, footprint: f32) -> Rgb {
-        let d = (x * x + y * y).sqrt();
-        let k = (0.5 - (240.0 - d) / footprint).clamp(0.0, 1.0)
-            - (0.5 - (293.0 - d) / footprint).clamp(0.0, 1.0);
-        let b = (x.abs() - 60.0).max(y.abs() - 120.0);
-        let ink = (0.5 - b / footprint).clamp(0.0, 1.0);
-        Rgb::grey(0.8).mix(Rgb::grey(0.03), ink).mix(Rgb::new(0.55, 0.015, 0.02), k)
-    }
-}
 
 const FRONTAL: LevelRanges = LevelRanges {
     yaw_deg: [-8.0, 8.0],
@@ -58,6 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mode = args.get(2).map_or("frontal", String::as_str);
     let first: u32 = args.get(3).map_or(Ok(0), |a| a.parse())?;
     let size: usize = args.get(4).map_or(Ok(224), |a| a.parse())?;
+    let renderer = Renderer::new(size)?;
     let mut scratch = Scratch::new(size);
     let columns = if mode == "corners" { 5 } else { 6 };
     let rows = if mode == "corners" { 6 } else { 4 };
@@ -66,7 +48,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     for i in 0..columns * rows {
         let (column, row) = (i % columns, i / columns);
         let index = if mode == "corners" { first + row } else { first + i };
-        let identity = Identity { split: Split::Test, class: 1, index };
+        let class = u16::try_from((first + i * 7) % 82)?;
+        let class = if mode == "corners" { 13 + u16::try_from(row)? } else { class };
+        let face = SignFace::new(class).ok_or("no such class")?;
+        let identity = Identity { split: Split::Test, class, index };
         let level = if mode == "high" { HIGH } else { FRONTAL };
         let environment = Environment::ALL[(index % 10) as usize];
         let mut config = SceneConfig::draw(identity, &level, environment);
@@ -75,7 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let severity = u8::try_from(column + 1)?;
             config = config.with_corner_case(CornerCase { kind, severity });
         }
-        let done = render_face(&config, &Disc, Background::Painted, &mut scratch);
+        let done = renderer.render(&config, &face, &mut scratch);
         let (x, y) = (i64::from(column * side), i64::from(row * side));
         image::imageops::replace(&mut sheet, &done.image, x, y);
     }

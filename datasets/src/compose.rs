@@ -30,14 +30,21 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Buffers for pictures of `size` x `size` pixels; they grow on first use.
+    /// Buffers for pictures of `size` x `size` pixels.
     #[must_use]
     pub fn new(size: usize) -> Self {
-        Self {
-            background: Canvas::new(1, 1, Rgb::default()),
-            canvas: Canvas::new(size, size, Rgb::default()),
-            mask: vec![0.0; size * size],
-            spare: Vec::new(),
+        let empty = || Canvas::new(0, 0, Rgb::default());
+        let mut scratch =
+            Self { background: empty(), canvas: empty(), mask: Vec::new(), spare: Vec::new() };
+        scratch.fit(size);
+        scratch
+    }
+
+    /// Make the buffers fit pictures of `size` x `size` pixels.
+    pub fn fit(&mut self, size: usize) {
+        if self.canvas.width != size {
+            self.canvas = Canvas::new(size, size, Rgb::default());
+            self.mask = vec![0.0; size * size];
         }
     }
 }

@@ -6,9 +6,11 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::cast_precision_loss, reason = "pixel counts and coordinates stay far below 2^24")]
 
+pub mod art;
 pub mod blur;
 pub mod camera_pose;
 pub mod canvas;
+pub mod catalogue;
 pub mod compose;
 pub mod config;
 pub mod corner_case;
@@ -20,6 +22,7 @@ pub mod light;
 pub mod noise;
 pub mod num;
 mod occlusion;
+pub mod outline;
 pub mod plate;
 pub mod post;
 pub mod renderer;

@@ -66,15 +66,18 @@ pub fn light_from_config(config: &LightConfig) -> Light {
 
 /// Gain of each channel between scene radiance and sensor: metering and automatic white balance.
 ///
-/// The meter averages an upward surface, one towards the camera and one away from it, and brings a
-/// white one to about 0.62 of full scale; at dusk it stops earlier, so that evenings stay dark. The
+/// The meter averages an upward surface and the four walls of a room, and brings a white one to about
+/// 0.62 of full scale; at dusk it stops earlier, so that evenings stay dark. The
 /// balance takes out three quarters of the tint, as cameras do that have to keep a sunset red.
 #[must_use]
 pub fn exposure_gain(light: &Light) -> Rgb {
-    let faces = [Vec3::new(0.0, 1.0, 0.0), Vec3::new(0.0, 0.0, -1.0), Vec3::new(0.0, 0.0, 1.0)];
-    let sum = faces.iter().fold(Rgb::grey(0.0), |s, &n| s.plus(light.on(n)));
-    let mean = sum.scale(1.0 / 3.0);
-    let level = 0.62 * (1.0 - 0.55 * light.dusk) / mean.luminance().max(0.02);
+    let sides = [(0.0, -1.0), (0.0, 1.0), (1.0, 0.0), (-1.0, 0.0)];
+    let walls = sides.iter().map(|&(x, z)| light.on(Vec3::new(x, 0.0, z)));
+    let sum = walls.fold(light.on(Vec3::new(0.0, 1.0, 0.0)).scale(2.0), Rgb::plus);
+    let mean = sum.scale(1.0 / 6.0);
+    // what the sun hits must not burn out, however dark the rest
+    let sunlit = mean.luminance().max(0.45 * (light.sun.luminance() + light.sky.luminance()));
+    let level = 0.62 * (1.0 - 0.55 * light.dusk) / sunlit.max(0.02);
     let balance = |c: f32| {
         let tint = (c / mean.luminance().max(1e-4)).max(0.2);
         1.0 / (0.25 + 0.75 * tint)

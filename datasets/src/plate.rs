@@ -114,20 +114,33 @@ struct Patch {
     y: f32,
     right: [f32; 2],
     down: [f32; 2],
+    /// Centre of the pixel to the right; kept, because a sum would drift from it by rounding.
+    next: (f32, f32),
+}
+
+/// Point of the face at the centre of a pixel, millimetres.
+fn on_face(pose: &ScenePose, map: &PlaneMap, px: usize, py: usize) -> (f32, f32) {
+    let (ix, iy) = pose.lens.undistort(px as f32 + 0.5, py as f32 + 0.5);
+    map.at(ix, iy)
 }
 
 impl Patch {
     fn new(pose: &ScenePose, map: &PlaneMap, px: usize, py: usize) -> Self {
-        let at = |x: f32, y: f32| {
-            let (ix, iy) = pose.lens.undistort(x, y);
-            map.at(ix, iy)
-        };
-        let (cx, cy) = (px as f32 + 0.5, py as f32 + 0.5);
-        let (x, y) = at(cx, cy);
-        let (rx, ry) = at(cx + 1.0, cy);
-        let (dx, dy) = at(cx, cy + 1.0);
+        Self::from_centre(pose, map, px, py, on_face(pose, map, px, py))
+    }
+
+    /// With the point of the pixel's centre known, as it is from the patch to its left.
+    fn from_centre(
+        pose: &ScenePose,
+        map: &PlaneMap,
+        px: usize,
+        py: usize,
+        (x, y): (f32, f32),
+    ) -> Self {
+        let (rx, ry) = on_face(pose, map, px + 1, py);
+        let (dx, dy) = on_face(pose, map, px, py + 1);
         // Within one pixel the homography is affine to about one pixel over the focal length.
-        Self { x, y, right: [rx - x, ry - y], down: [dx - x, dy - y] }
+        Self { x, y, right: [rx - x, ry - y], down: [dx - x, dy - y], next: (rx, ry) }
     }
 
     fn sample(&self, i: usize, j: usize, n: usize) -> (f32, f32) {
@@ -161,8 +174,10 @@ pub fn paint<F: Face>(
     let shading = Shading::new(scene);
     let area = pixel_box(face.half_mm(), scene, canvas.width);
     for py in area.top..area.bottom.min(canvas.height) {
+        let mut centre = on_face(scene.pose, &map, area.left, py);
         for px in area.left..area.right {
-            let patch = Patch::new(scene.pose, &map, px, py);
+            let patch = Patch::from_centre(scene.pose, &map, px, py, centre);
+            centre = patch.next;
             let (long, short) = patch.extents();
             let edge = face.signed_distance_mm(patch.x, patch.y);
             let reach = 0.75 * long;
@@ -193,7 +208,12 @@ pub fn paint<F: Face>(
             }
             let spot = Spot { x: patch.x, y: patch.y, edge, footprint: short };
             let lit = shading.shade(colour, spot, px, py);
-            canvas.blend(px, py, lit, cover);
+            if cover < 1.0 {
+                canvas.blend(px, py, lit, cover);
+            } else {
+                // not by blending: its rounding would let the background through by one unit
+                canvas.pixels[py * canvas.width + px] = lit;
+            }
             if let Some(mask) = mask.as_deref_mut() {
                 mask[py * canvas.width + px] = cover;
             }
@@ -202,7 +222,9 @@ pub fn paint<F: Face>(
 }
 
 fn inner_colour<F: Face>(face: &F, patch: &Patch, short: f32) -> Rgb {
-    let footprint = short / INNER_SAMPLES as f32;
+    // less than the sample's share: the mean of the samples is the filter, the pyramid only keeps
+    // what is finer than a sample from glittering
+    let footprint = 0.6 * short / INNER_SAMPLES as f32;
     let mut sum = Rgb::default();
     for j in 0..INNER_SAMPLES {
         for i in 0..INNER_SAMPLES {

@@ -204,7 +204,7 @@ impl Post {
             Vec3::new(member.x + normal.x * member.radius, y, member.z + normal.z * member.radius);
         let blotch = self.zinc.at(0.35 * around * member.radius + 0.1, y, 0.004);
         let run = self.runs.at(around * member.radius, y, 0.004);
-        let mut albedo = self.coat.scale(0.72 + 0.32 * blotch + 0.16 * run);
+        let mut albedo = self.coat.scale(0.80 + 0.20 * blotch + 0.12 * run);
         if self.is_clamp(y) {
             albedo = Rgb::grey(0.44);
         }

@@ -42,7 +42,6 @@ pub struct Surface {
     spatter: Field,
     runs: Field,
     clouds: Field,
-    wave: Field,
     dirt_colour: Rgb,
     streaks: Vec<Streak>,
     scratches: Vec<Scratch>,
@@ -102,7 +101,6 @@ impl Surface {
         let spatter = field(&mut s, Pattern::Leaves, 0.9);
         let runs = field(&mut s, Pattern::Blades, 0.8);
         let clouds = field(&mut s, Pattern::Fractal, 2.6);
-        let wave = field(&mut s, Pattern::Fractal, 3.2);
         // soil brown, soot grey or pale dust
         let dirt_colour = *s.pick(&[
             Rgb::new(0.145, 0.105, 0.068),
@@ -116,7 +114,6 @@ impl Surface {
             spatter,
             runs,
             clouds,
-            wave,
             dirt_colour,
             streaks: draw_streaks(&mut s, config.streaks, half, &bolts),
             scratches: draw_scratches(&mut s, config.scratches, half),
@@ -176,12 +173,7 @@ impl Surface {
     /// Slope of the sheet to the right and upwards: dents and the slight waves of every plate.
     #[must_use]
     pub fn slope(&self, spot: Spot) -> (f32, f32) {
-        let (x, y) = (spot.x * METRES, spot.y * METRES);
-        let here = self.wave.at(x, y, 0.05);
-        let (mut sx, mut sy) = (
-            0.16 * (self.wave.at(x + 0.03, y, 0.05) - here),
-            0.16 * (self.wave.at(x, y + 0.03, 0.05) - here),
-        );
+        let (mut sx, mut sy) = (0.0, 0.0);
         for dent in &self.dents {
             let (dx, dy) = (spot.x - dent.at[0], spot.y - dent.at[1]);
             let q = 1.0 - (dx * dx + dy * dy) / (dent.radius * dent.radius);
@@ -360,17 +352,18 @@ fn draw_scratches(s: &mut Stream, amount: f32, half: [f32; 2]) -> Vec<Scratch> {
         .collect()
 }
 
+/// Dents, and the wide shallow bowls that every sheet has from cutting and mounting.
 fn draw_dents(s: &mut Stream, amount: f32, half: [f32; 2]) -> Vec<Dent> {
-    if amount <= 0.0 {
-        return Vec::new();
+    let mut dent = |radius: [f32; 2], slope: [f32; 2]| Dent {
+        at: [s.range(-1.0, 1.0) * half[0], s.range(-1.0, 1.0) * half[1]],
+        radius: s.range(radius[0], radius[1]),
+        slope: s.range(slope[0], slope[1]),
+    };
+    let mut dents: Vec<Dent> = (0..2).map(|_| dent([250.0, 480.0], [-0.03, 0.03])).collect();
+    if amount > 0.0 {
+        dents.extend((0..3).map(|_| dent([45.0, 190.0], [0.12 * amount, 0.36 * amount])));
     }
-    (0..1 + s.below(4))
-        .map(|_| Dent {
-            at: [s.range(-1.0, 1.0) * half[0], s.range(-1.0, 1.0) * half[1]],
-            radius: s.range(45.0, 190.0),
-            slope: amount * s.range(0.12, 0.38),
-        })
-        .collect()
+    dents
 }
 
 impl Sticker {

@@ -1,1 +1,4 @@
 //! End-to-end tests, one module a question.
+
+mod golden_desktop;
+mod model_errors;

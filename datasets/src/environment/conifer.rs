@@ -42,7 +42,7 @@ pub(super) fn paint(tree: &Tree, painter: &mut Painter<'_>) {
         let (rough, _) = look.noise(u, v, footprint);
         // branches rise from the trunk and droop outside: follow them
         let reach = (u.abs() / wide).min(1.2);
-        let along = v + 0.10 * h * reach * (0.6 + t) + 0.16 * h * (rough - 0.5);
+        let along = v + 0.10 * h * reach * (0.6 + t) + 0.06 * h * (rough - 0.5);
         let tier = fract(along / h * tiers);
         let strand = needles.at(along * 1.6, u * 0.8, footprint);
         let flare = 0.72 + 0.26 * (1.0 - tier) + 0.9 * (rough - 0.5) + 0.5 * (strand - 0.5);

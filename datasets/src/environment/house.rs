@@ -81,7 +81,16 @@ pub fn gable_roof(
         if camera.minus(a).dot(outward) > 0.0 {
             painter.stroke(a, b, 0.09, 0.09, |_, _| fascia);
         }
-        for end in [a, b] {
+        for (end, sign) in [(a, -1.0), (b, 1.0)] {
+            let gable_faces = camera.minus(end).dot(along.scale(sign)) > 0.0;
+            if !gable_faces {
+                continue;
+            }
+            if !seen {
+                // from below, the boards under the overhang are seen
+                let boards = Rgb::new(0.16, 0.12, 0.09).times(painter.light.on(UP.scale(-0.4)));
+                painter.quad(end, edge_v, along.scale(-sign * overhang), |_, _, _| (boards, 1.0));
+            }
             painter.stroke(end, end.plus(edge_v), 0.09, 0.09, |_, _| fascia);
         }
     }

@@ -1,11 +1,13 @@
 //! What stands behind the sign: one file an environment, built from shared parts (sky, ground, buildings, plants, vehicles).
 
 mod bare_tree;
+pub mod building;
 mod coast;
 mod conifer;
 mod construction_site;
 pub mod country;
 pub mod example;
+pub mod facade;
 mod farmland;
 pub mod foliage;
 mod forest;
@@ -22,13 +24,16 @@ mod residential;
 pub mod ridge;
 pub mod road;
 pub mod scene;
+pub mod seaside;
 pub mod season;
 pub mod sky;
 pub mod solids;
+pub mod street_furniture;
 pub mod strokes;
 #[cfg(test)]
 mod testing;
 pub mod tile;
+pub mod vehicle;
 mod village;
 
 use serde::{Deserialize, Serialize};

@@ -24,11 +24,11 @@ use super::error::AttributionError;
 use super::sampler;
 
 /// Version of the plan file.
-pub const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 1;
 /// Captum's stand-in for the infinite weight of the full and the empty coalition.
-pub const END_WEIGHT: f64 = 1e6;
+const END_WEIGHT: f64 = 1e6;
 /// Enumeration of more players would take over a million forward passes.
-pub const MAX_EXACT_PLAYERS: usize = 20;
+pub(super) const MAX_EXACT_PLAYERS: usize = 20;
 /// One super-pixel a pixel of a 64 x 64 picture; the normal equations then take 128 MiB.
 const MAX_PLAYERS: usize = 4096;
 const MAX_FILE_BYTES: u64 = 1 << 28;

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import subprocess
+import sys
 
 import pytest
 import torch
@@ -63,9 +64,9 @@ with torch.no_grad():
 def test_mmpretrain_checkpoints_compute_the_same(tmp_path, name):
     python = os.environ.get(MMPRETRAIN_PYTHON)
     if python is None:
-        if importlib.util.find_spec("mmpretrain") is None:
+        if importlib.util.find_spec("mmengine") is None:
             pytest.skip(f"mmpretrain is not installed; name an interpreter that has it in {MMPRETRAIN_PYTHON}")
-        python = "python"
+        python = sys.executable
     subprocess.run([python, "-W", "ignore", "-c", WRITE, name, str(tmp_path)], check=True, capture_output=True)
     image, logits = torch.load(tmp_path / "logits.pt")
     check(tmp_path / "mm.pth", name, logits, image, "mmpretrain", trust=True)

@@ -6,7 +6,7 @@ A set on disk is what `roadgaze render` writes (see docs/data-sets.md). Pictures
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,8 @@ class RenderedSet:
     """Index of each picture within its class, i64; with the label the key of the picture."""
     masks: Sequence[np.ndarray] | None = None
     """Shards, each n H W u8: coverage by the sign, 0 to 255."""
+    class_names: list[str] = field(default_factory=list)
+    """Names by class id; empty if the folder does not say."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -75,6 +77,7 @@ class RenderedSet:
             self.labels[keep],
             self.indices[keep],
             cut(self.masks) if self.masks is not None else None,
+            self.class_names,
         )
 
     def chunks(self, size: int, device: torch.device) -> Iterator[tuple[int, Tensor]]:
@@ -114,24 +117,27 @@ def open_set(folder: Path) -> RenderedSet:
     folder = Path(folder)
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder; render one with `roadgaze render --format npy --out {folder}`")
-    name, split = _identity(folder)
-    if next(folder.glob("*images*.npy"), None) is not None:
-        return _open_shards(folder, name, split)
-    return _open_pictures(folder, name, split)
+    name, split, class_names = _identity(folder)
+    shards = next(folder.glob("images-*.npy"), None) is not None
+    images = _open_shards(folder, name, split) if shards else _open_pictures(folder, name, split)
+    images.class_names = class_names
+    return images
 
 
-def _identity(folder: Path) -> tuple[str, str]:
+def _identity(folder: Path) -> tuple[str, str, list[str]]:
     description = folder / "dataset.toml"
+    if (folder / "dataset.part.toml").is_file() and not description.is_file():
+        raise ValueError(f"{folder}: is still being rendered; run the same `roadgaze render` again to finish it")
     if not description.is_file():
-        return folder.name, "unknown"
+        return folder.name, "unknown", []
     with description.open("rb") as file:
         table = tomllib.load(file)
-    table = table.get("dataset", table)
-    return str(table.get("set", folder.name)), str(table.get("split", "unknown"))
+    names = [str(n) for n in table.get("class_names", [])]
+    return str(table.get("set", folder.name)), str(table.get("split", "unknown")), names
 
 
 def _shards(folder: Path, kind: str) -> list[Path]:
-    return sorted(folder.glob(f"*{kind}*.npy"))
+    return sorted(folder.glob(f"{kind}-*.npy"))
 
 
 def _open_shards(folder: Path, name: str, split: str) -> RenderedSet:
@@ -161,14 +167,7 @@ def _indices(labels: np.ndarray) -> np.ndarray:
 def _open_pictures(folder: Path, name: str, split: str) -> RenderedSet:
     from PIL import Image  # only folders of pictures need it
 
-    root = folder / "Cycles" if (folder / "Cycles").is_dir() else folder
-    files = sorted(
-        (int(d.name.split("_")[0]), int(m[1]), p)
-        for d in root.iterdir()
-        if d.is_dir() and d.name.split("_")[0].isdigit()
-        for p in d.iterdir()
-        if p.suffix.lower() in (".png", ".jpg", ".jpeg") and (m := re.match(r"(\d+)", p.name))
-    )
+    files = picture_files(folder)
     if not files:
         raise ValueError(f"{folder}: expected npy shards or folders <id>_<name> with pictures, found neither")
     images = []
@@ -182,6 +181,18 @@ def _open_pictures(folder: Path, name: str, split: str) -> RenderedSet:
     return RenderedSet(folder, name, split, [np.concatenate(images)], labels, indices)
 
 
+def picture_files(folder: Path) -> list[tuple[int, int, Path]]:
+    """Class id, index and path of every picture below `folder` or its `Cycles`, in the order of the numbers."""
+    root = folder / "Cycles" if (folder / "Cycles").is_dir() else folder
+    return sorted(
+        (int(d.name.split("_")[0]), int(m[1]), p)
+        for d in root.iterdir()
+        if d.is_dir() and d.name.split("_")[0].isdigit()
+        for p in d.iterdir()
+        if p.suffix.lower() in (".png", ".jpg", ".jpeg") and (m := re.match(r"(\d+)", p.name))
+    )
+
+
 def joined(sets: Sequence[RenderedSet]) -> RenderedSet:
     """Put several sets into one, for a start common to all networks of an architecture."""
     if len({s.size for s in sets}) != 1:
@@ -193,4 +204,5 @@ def joined(sets: Sequence[RenderedSet]) -> RenderedSet:
         [shard for s in sets for shard in s.images],
         np.concatenate([s.labels for s in sets]),
         np.concatenate([s.indices for s in sets]),
+        class_names=sets[0].class_names,
     )

@@ -18,7 +18,7 @@ from torch import nn
 
 from .architectures import architecture
 from .checkpoints import load_into
-from .classes import read_catalogue
+from .classes import ClassList, read_catalogue
 from .data import normalized, open_set, resized
 from .graph import cleaned, feature_map_of, head_of, with_f16_weights
 from .manifest import manifest, to_toml
@@ -129,11 +129,13 @@ def main(arguments: argparse.Namespace) -> int:
         generator = torch.Generator().manual_seed(0)
         noise = torch.randint(0, 256, (a.images, 3, 16, 16), dtype=torch.uint8, generator=generator)
         inputs = normalized(resized(noise, size))
-    classes = read_catalogue(a.catalogue)
+    # the set knows its classes; the catalogue is for runs on sets that do not say
+    stated = tuple(result.get("class_names") or ())
+    classes = ClassList(stated, ("other",) * len(stated)) if stated else read_catalogue(a.catalogue)
     if len(classes.names) != result["classes"]:
         raise ValueError(
-            f"{a.catalogue}: {len(classes.names)} classes, the network has {result['classes']}; "
-            "give the catalogue that it was trained with"
+            f"{'result.json' if stated else a.catalogue}: {len(classes.names)} classes, the network has "
+            f"{result['classes']}; give the catalogue that it was trained with"
         )
     difference = export(
         network=network,

@@ -31,6 +31,8 @@ SNAPSHOT = "state.pt"
 WEIGHTS = "weights.pt"
 RESULT = "result.json"
 LOG = "log.txt"
+LIGHT = "light.pt"
+"""Weights and position alone: small enough to carry to another machine."""
 
 
 @dataclass
@@ -153,6 +155,7 @@ class Trainer:
         self.seen = 0
         self.minutes = 0.0
         self.history: list[dict] = []
+        self.notes: list[str] = []
         self._stop = False
 
     # --- speed ---------------------------------------------------------------------------------------------
@@ -203,28 +206,46 @@ class Trainer:
 
     def save(self) -> None:
         """Write the snapshot."""
-        state = {
+        state = self._position() | {
             "settings": self.identity(),
-            "stages": [[s.size, s.epochs, s.batch] for s in self.recipe.stages],
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+        }
+        snapshots.save(self.settings.out / SNAPSHOT, state)
+
+    def save_light(self) -> None:
+        """Write weights (f16) and position, without the optimiser."""
+        weights = self.network.state_dict()
+        state = self._position() | {
+            "settings": self.identity(),
+            "network": {k: v.half() if v.is_floating_point() and v.ndim > 1 else v for k, v in weights.items()},
+        }
+        snapshots.save(self.settings.out / LIGHT, state)
+
+    def _position(self) -> dict:
+        return {
+            "stages": [[s.size, s.epochs, s.batch] for s in self.recipe.stages],
             "stage": self.stage,
             "step": self.step,
             "seen": self.seen,
             "minutes": self.minutes,
             "history": self.history,
         }
-        snapshots.save(self.settings.out / SNAPSHOT, state)
 
     def resume(self) -> bool:
-        """Continue from the snapshot, if there is one."""
+        """Continue from the snapshot, or else from the light one, if there is one."""
         state = snapshots.load(self.settings.out / SNAPSHOT, self.identity())
+        if state is None:
+            state = snapshots.load(self.settings.out / LIGHT, self.identity())
         if state is None:
             return False
         stages = tuple(Stage(int(s), float(e), int(b)) for s, e, b in state["stages"])
         self.recipe = Preset(**{**self.recipe.__dict__, "stages": stages})
         self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        if "optimizer" in state:
+            self.optimizer.load_state_dict(state["optimizer"])
+        else:
+            self.notes.append(f"optimiser restarted after {state['seen']} images")
         self.stage, self.step, self.seen = state["stage"], state["step"], state["seen"]
         self.minutes, self.history = state["minutes"], state["history"]
         return True
@@ -280,6 +301,7 @@ class Trainer:
                     out_of_time = now - began > self.settings.budget_minutes * 60
                     if self._stop or out_of_time:
                         self.save()
+                        self.save_light()
                         raise Interrupted("stopped by a signal" if self._stop else "budget used up")
                     if now - saved > self.settings.snapshot_minutes * 60:
                         self.save()
@@ -351,6 +373,8 @@ class Trainer:
                 "hardware": hardware(self.device),
                 "minutes": round(self.minutes, 2),
             },
+            "class_names": self.images.class_names,
+            "notes": self.notes,
             "recipe": self.recipe.settings(),
             "torch": torch.__version__,
             "date": date.today().isoformat(),
@@ -361,14 +385,19 @@ class Trainer:
         return result
 
 
-def train(settings: Settings, recipe: Preset, images: RenderedSet, tests: list[RenderedSet]) -> dict:
-    """Train, or continue, and test; returns what result.json holds."""
+def train(
+    settings: Settings,
+    recipe: Preset,
+    images: RenderedSet,
+    tests: list[RenderedSet] | Callable[[], list[RenderedSet]],
+) -> dict:
+    """Train, or continue, and test; returns what result.json holds. Test sets may be opened as late as needed."""
     settings.out.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(settings, recipe, images)
     if not trainer.resume() and settings.fit_minutes > 0:
         trainer.fit(settings.fit_minutes)
     trainer.run()
-    return trainer.result(tests, recipe.stages[-1].size)
+    return trainer.result(tests() if callable(tests) else tests, recipe.stages[-1].size)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
