@@ -211,7 +211,7 @@ fn stream(
         }
         // a camera that still films finds nobody listening and ends
         drop((arriving, give_back));
-        let camera = camera.join().map_err(|_| RunError::Thread("camera"))?;
+        let camera = camera.join().map_err(|_panic| RunError::Thread("camera"))?;
         if let Some(error) = failure {
             return Err(error);
         }
