@@ -58,12 +58,12 @@ impl Post {
         let upper = plate.centre.y + 1e-3 * half_mm[1];
         let top = match furniture.post {
             PostKind::LampPost => 30.0,
-            // a frame ends behind the plate
-            PostKind::TwinTube => plate.centre.y + 0.45e-3 * half_mm[1],
+            // a frame ends behind the middle of the plate, where every shape is wide enough
+            PostKind::TwinTube => plate.centre.y + 0.05e-3 * half_mm[1],
             _ => upper + furniture.post_overhang_m,
         };
         let offsets: &[f32] = match furniture.post {
-            PostKind::TwinTube => &[-0.62, 0.62],
+            PostKind::TwinTube => &[-0.42, 0.42],
             _ => &[0.0],
         };
         let square = furniture.post == PostKind::SquareSection;

@@ -203,11 +203,11 @@ impl Surface {
         let reach = 0.12 + 0.88 * low * low;
         let soft = 1e-3 * spot.footprint;
         let patches = self.film.at(x, y, soft);
-        let film = 0.62 * amount * reach * smoothstep(0.18, 0.85, patches + 0.25 * low);
+        let film = 0.80 * amount * reach * smoothstep(0.18, 0.85, patches + 0.25 * low);
         // drops dry to spots: dense clusters below, single ones above
         let drops = self.spatter.at(x, y, soft);
         let threshold = 0.97 - 0.42 * amount * reach;
-        let spots = 0.55 * smoothstep(threshold, threshold + 0.10, drops) * amount.min(0.8);
+        let spots = 0.65 * smoothstep(threshold, threshold + 0.10, drops) * amount.min(0.8);
         // rain washes clean runs into the film
         let run = self.runs.at(x, y, soft);
         (film * (0.55 + 0.75 * run) + spots).min(0.92)

@@ -1,9 +1,5 @@
 """What both networks share: data, augmentation without flips, schedule. 82 classes, 224 pixels."""
 
-import os
-
-_data = os.environ.get("DATA", "data/CF")
-
 data_preprocessor = dict(
     type="ClsDataPreprocessor",
     num_classes=82,
@@ -18,7 +14,7 @@ train_dataloader = dict(
     num_workers=8,
     dataset=dict(
         type="CustomDataset",
-        data_root=f"{_data}/train",
+        data_root="{{$DATA:data/CF}}/train",
         ann_file="annotations.txt",
         pipeline=[dict(type="LoadImageFromFile"), _crop, _colour, dict(type="PackInputs")],
     ),
@@ -29,7 +25,7 @@ test_dataloader = dict(
     num_workers=8,
     dataset=dict(
         type="CustomDataset",
-        data_root=f"{_data}/test",
+        data_root="{{$DATA:data/CF}}/test",
         ann_file="annotations.txt",
         pipeline=[dict(type="LoadImageFromFile"), dict(type="PackInputs")],
     ),

@@ -128,3 +128,11 @@ def test_wilson_interval_of_known_cases():
     for correct, n, low, high in ((81, 263, 0.2553, 0.3662), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)):
         assert wilson(correct, n) == (pytest.approx(low, abs=1e-4), pytest.approx(high, abs=1e-4))
     assert not math.isnan(sum(wilson(0, 0)))
+
+
+def test_no_epochs_import_foreign_weights(tmp_path, sets):
+    first = train(settings(tmp_path / "a"), SMOKE, sets[0], [sets[1]])
+    start = tmp_path / "a" / "weights.pt"
+    imported = train(settings(tmp_path / "b", start=start, start_note="a"), SMOKE.scaled(0), sets[0], [sets[1]])
+    assert imported["accuracy"] == first["accuracy"]
+    assert imported["training"]["images_seen"] == 0 and imported["training"]["start"] == "a"

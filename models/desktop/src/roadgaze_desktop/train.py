@@ -80,8 +80,8 @@ def hardware(device: torch.device) -> str:
 
 
 def steps_of(stage: Stage, images: int) -> int:
-    """Batches in a stage; at least one."""
-    return max(1, round(stage.epochs * images / stage.batch))
+    """Batches in a stage; at least one, unless it has no epochs (an import of foreign weights)."""
+    return 0 if stage.epochs == 0 else max(1, round(stage.epochs * images / stage.batch))
 
 
 def learning_rate(recipe: Preset, progress: float) -> float:
