@@ -5,7 +5,16 @@ use std::path::{Path, PathBuf};
 
 /// Modules of `harness` in the order in which data flows.
 const MODULES: [&str; 10] = [
-    "clock", "telemetry", "feed", "attribution", "metrics", "stats", "store", "report", "run", "cli",
+    "clock",
+    "telemetry",
+    "feed",
+    "attribution",
+    "metrics",
+    "stats",
+    "store",
+    "report",
+    "run",
+    "cli",
 ];
 
 /// Crates and those of ours that each may use.
@@ -56,10 +65,15 @@ fn no_module_of_the_harness_imports_one_to_its_right() {
         if matches!(module, "lib" | "main") {
             continue;
         }
-        let own = rank(module).unwrap_or_else(|| panic!("module `{module}` has no place in the order"));
+        let own =
+            rank(module).unwrap_or_else(|| panic!("module `{module}` has no place in the order"));
         for name in named(&fs::read_to_string(&file).unwrap()) {
             let Some(other) = rank(name) else { continue };
-            assert!(other <= own, "{}: `{module}` imports `{name}`, which stands to its right", inner.display());
+            assert!(
+                other <= own,
+                "{}: `{module}` imports `{name}`, which stands to its right",
+                inner.display()
+            );
             checked += 1;
         }
     }

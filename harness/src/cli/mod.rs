@@ -4,6 +4,7 @@
 
 mod decode;
 mod progress;
+mod render;
 mod report;
 mod run;
 
@@ -34,6 +35,7 @@ pub struct Cli {
 enum Command {
     /// Stream frames, classify and explain them, store and report the result
     Run(run::RunArgs),
+    Render(render::Render),
     /// Make summary.json and report.html again from the store of a run
     Report(report::ReportArgs),
     /// Print the device events of a run
@@ -49,6 +51,7 @@ impl Cli {
         match self.command {
             None => run::execute(self.run),
             Some(Command::Run(args)) => run::execute(args),
+            Some(Command::Render(args)) => args.execute(),
             Some(Command::Report(args)) => report::execute(&args),
             Some(Command::Decode(args)) => decode::execute(&args),
         }

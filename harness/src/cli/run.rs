@@ -22,8 +22,8 @@ pub(super) struct RunArgs {
     /// Network: a name in the zoo, a manifest, or an ONNX file with its manifest beside it
     #[arg(long, value_name = "NAME|FILE")]
     model: Option<String>,
-    /// Frames: synthetic:SET/SPLIT, or a folder
-    #[arg(long, value_name = "NAME|DIR")]
+    /// Frames: synthetic:SET/SPLIT, for example synthetic:CF/test
+    #[arg(long, value_name = "NAME")]
     data: Option<String>,
     /// Frames to process, the first ones of the data set (balanced over classes)
     #[arg(long, value_name = "N")]
