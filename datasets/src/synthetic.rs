@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::art::SignFace;
 use crate::catalogue::Catalogue;
+use crate::catalogue::Catalogue;
 use crate::compose::{Background, Scratch};
 use crate::config::{Identity, SceneConfig};
 use crate::digest::Digest;
@@ -157,6 +158,9 @@ impl Synthetic {
             }
             None => None,
         };
+        if let Some(sign) = Catalogue::get().sign(key.class) {
+            metadata.insert("shape".into(), MetadataValue::Text(sign.shape.word().into()));
+        }
         metadata.insert("set".into(), MetadataValue::Text(self.name.set.to_string()));
         let background = photograph.as_ref().map_or(Background::Painted, Background::Photograph);
         let mut scratch = self.pool().pop().unwrap_or_else(|| Scratch::new(self.name.size));
