@@ -1,5 +1,7 @@
 //! Laws of whole pictures: masks, coverage, pairing, determinism, corner cases.
+#![expect(clippy::print_stdout, reason = "figures of passing tests are shown with --nocapture")]
 
+use datasets::art::SignFace;
 use datasets::camera_pose::ScenePose;
 use datasets::canvas::Rgb;
 use datasets::compose::Scratch;
@@ -87,12 +89,12 @@ fn config(index: u32, level: &LevelRanges) -> SceneConfig {
     SceneConfig::draw(identity, level, Environment::ALL[index as usize % 10])
 }
 
-fn render(config: &SceneConfig, face: &Polygon) -> Rendered {
+fn render<F: Face>(config: &SceneConfig, face: &F) -> Rendered {
     Renderer::new(SIZE).expect("a valid size").render(config, face, &mut Scratch::new(SIZE))
 }
 
 /// The outline projected forwards, point by point: shares no code with the inverse mapping.
-fn projected_outline(config: &SceneConfig, face: &Polygon) -> Vec<(f32, f32)> {
+fn projected_outline<F: Face>(config: &SceneConfig, face: &F) -> Vec<(f32, f32)> {
     let pose = ScenePose::new(&config.pose, SIZE);
     (0..720_u16)
         .map(|k| {
@@ -118,26 +120,41 @@ fn is_inside(polygon: &[(f32, f32)], x: f32, y: f32) -> bool {
     inside
 }
 
+/// Intersection over union of the binary mask and the projected outline.
+fn agreement<F: Face>(config: &SceneConfig, face: &F) -> f64 {
+    let mask = render(config, face).mask;
+    let outline = projected_outline(config, face);
+    let (mut both, mut either) = (0_u32, 0_u32);
+    for (x, y, pixel) in mask.enumerate_pixels() {
+        let analytic = is_inside(&outline, x as f32 + 0.5, y as f32 + 0.5);
+        let painted = pixel.0[0] > 127;
+        both += u32::from(analytic && painted);
+        either += u32::from(analytic || painted);
+    }
+    f64::from(both) / f64::from(either)
+}
+
 #[test]
 fn masks_agree_with_the_analytic_outline() {
     let mut worst = 1.0_f64;
     for level in [FRONTAL, HIGH] {
         for index in 0..12 {
-            let config = config(index, &level);
             for face in Polygon::all() {
-                let mask = render(&config, &face).mask;
-                let outline = projected_outline(&config, &face);
-                let (mut both, mut either) = (0_u32, 0_u32);
-                for (x, y, pixel) in mask.enumerate_pixels() {
-                    let analytic = is_inside(&outline, x as f32 + 0.5, y as f32 + 0.5);
-                    let painted = pixel.0[0] > 127;
-                    both += u32::from(analytic && painted);
-                    either += u32::from(analytic || painted);
-                }
-                worst = worst.min(f64::from(both) / f64::from(either));
+                worst = worst.min(agreement(&config(index, &level), &face));
             }
         }
     }
+    assert!(worst > 0.97, "smallest intersection over union: {worst}");
+}
+
+#[test]
+fn masks_of_all_82_signs_agree_with_their_outlines() {
+    let mut worst = 1.0_f64;
+    for class in 0..82_u16 {
+        let face = SignFace::new(class).unwrap();
+        worst = worst.min(agreement(&config(u32::from(class), &HIGH), &face));
+    }
+    println!("smallest intersection over union: {worst:.4}");
     assert!(worst > 0.97, "smallest intersection over union: {worst}");
 }
 
@@ -174,6 +191,7 @@ fn signs_cover_6_to_60_percent_and_stay_in_the_frame() {
             count += 1;
         }
     }
+    println!("coverage {seen:?}, {whole} of {count} whole");
     assert!(seen.0 > 0.06 && seen.1 < 0.60, "coverage {seen:?}");
     assert!(f64::from(whole) > 0.97 * f64::from(count), "{whole} of {count} are whole");
 }

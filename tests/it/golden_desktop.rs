@@ -1,5 +1,6 @@
 //! Same as the desktop? Preprocessing, logits, feature maps, `GradCAM` and Kernel SHAP against what PyTorch and Captum
 //! made of the same files (`golden/README.md`).
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,8 +14,11 @@ use serde_json::Value;
 
 /// `GradCAM` against Captum, relative to the largest cell.
 const GRADCAM_TOLERANCE: f64 = 1e-4;
-/// Kernel SHAP against Captum, relative to `|f(x) - f(baseline)|`.
+/// Kernel SHAP against the desktop's solution in f64, relative to `|f(x) - f(baseline)|`.
 const KERNEL_SHAP_TOLERANCE: f64 = 1e-4;
+/// The same against Captum itself, whose regression runs in f32 with weights of a million: on these very values
+/// scikit-learn's f32 fit is 1.9e-4 (`ResNet`) and 1.6e-4 (ConvNeXt) off its own f64 fit.
+const CAPTUM_F32_FIT_TOLERANCE: f64 = 3e-4;
 /// Logits of one runtime against another, both f32, relative to the largest.
 const LOGIT_TOLERANCE: f64 = 1e-4;
 /// Half-precision weights move logits by about 2^-11 a layer.
@@ -104,8 +108,8 @@ fn preprocessing_equals_torchvision() {
                 })
             })
             .collect();
-        // exact without resizing; summation order alone differs with it
-        let bound = if resize == Resize::None { 1e-8 } else { 5e-6 };
+        // exact without resizing; with it PyTorch computes filter positions in f32, off by up to 1e-5 pixels
+        let bound = if resize == Resize::None { 1e-8 } else { 5e-5 };
         let worst = difference(&probes, &numbers(&g["values"]));
         assert!(worst <= bound, "{rule}: {worst}");
         for (plane, sum) in tensor.chunks_exact(224 * 224).zip(numbers(&g["channel_sums"])) {
@@ -180,15 +184,15 @@ fn kernel_shap_equals_captum_along_the_same_plan() {
         let span = exact.full - exact.empty;
         assert!((exact.map.sum() - span).abs() < 1e-9, "{name}: sum");
         let soft = run(2, Solution::CaptumSoft);
-        for (precision, key, map) in [
-            ("f32", "captum", &soft.map),
-            ("f32", "captum", &exact.map),
-            ("f32", "exact", &exact.map),
-            ("f64", "exact", &exact.map),
+        for (precision, key, map, bound) in [
+            ("f32", "captum", &soft.map, CAPTUM_F32_FIT_TOLERANCE),
+            ("f32", "exact", &soft.map, KERNEL_SHAP_TOLERANCE),
+            ("f32", "exact", &exact.map, KERNEL_SHAP_TOLERANCE),
+            ("f64", "exact", &exact.map, KERNEL_SHAP_TOLERANCE),
         ] {
             let expected = numbers(&c.golden[precision]["kernel_shap"][key]);
             let worst = difference(map.values(), &expected) / span.abs();
-            assert!(worst < KERNEL_SHAP_TOLERANCE, "{name} {precision} {key}: {worst}");
+            assert!(worst < bound, "{name} {precision} {key}: {worst}");
         }
     }
 }
@@ -201,7 +205,11 @@ fn a_manifest_written_from_the_graph_finds_the_same_tap_and_head() {
         let manifest = describe::describe(&model).unwrap();
         assert_eq!(manifest.feature_map, written.manifest().feature_map);
         let found = Network::with_manifest(manifest, &model).unwrap();
-        assert_eq!(found.head().unwrap(), written.head().unwrap());
+        let (found_head, head) = (found.head().unwrap(), written.head().unwrap());
+        assert_eq!((found_head.kind(), found_head.bias()), (head.kind(), head.bias()));
+        assert!((0..82).all(|class| found_head.row(class) == head.row(class)));
+        let scale = |h: &models::Head| h.norm().map(|n| n.weight.clone());
+        assert_eq!(scale(found_head), scale(head));
         assert!(found.info().macs > 0 && found.info().integer_mac_share == 0.0);
     }
 }

@@ -1,4 +1,5 @@
 //! How does a network fail to load? Each message names the place, what was expected, what was found, and a remedy.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -14,6 +14,7 @@ mod forest;
 pub mod ground;
 pub mod house;
 mod industrial_estate;
+pub mod industry;
 mod inner_city;
 mod motorway;
 mod mountain;
@@ -28,10 +29,13 @@ pub mod seaside;
 pub mod season;
 pub mod sky;
 pub mod solids;
+pub mod steelwork;
 pub mod street_furniture;
 pub mod strokes;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 pub mod tile;
 pub mod vehicle;
 mod village;

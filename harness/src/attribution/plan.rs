@@ -376,16 +376,21 @@ mod tests {
         assert_ne!(plan.hash(), other.hash());
     }
 
-    const GOLDEN_HASH: &str = "";
+    const GOLDEN_HASH: &str = "01bda937c88bcbdb9ccf5c6dc135ba2f68ceec16bbbaff73610af059443fd294";
 
     #[test]
-    fn a_plan_of_1000_needs_at_most_860_forwards() {
-        for seed in 0..5 {
-            let plan = Plan::draw(Estimator::Captum, Grid::default(), 1000, seed).unwrap();
-            let (positions, distinct) = plan.distinct();
-            assert_eq!((plan.coalitions().len(), positions.len()), (1000, 1000));
-            assert!((800..=860).contains(&distinct.len()), "{}", distinct.len());
-        }
+    fn a_plan_of_1000_needs_about_857_forwards() {
+        let forwards: Vec<usize> = (0..40)
+            .map(|seed| {
+                let plan = Plan::draw(Estimator::Captum, Grid::default(), 1000, seed).unwrap();
+                assert_eq!(plan.coalitions().len(), 1000);
+                plan.distinct().1.len()
+            })
+            .collect();
+        // the expectation under the law is 857; single plans scatter
+        let mean = forwards.iter().sum::<usize>() / forwards.len();
+        assert!((850..=862).contains(&mean), "{mean} {forwards:?}");
+        assert!(forwards.iter().all(|n| (820..=900).contains(n)), "{forwards:?}");
     }
 
     #[test]

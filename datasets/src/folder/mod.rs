@@ -1,0 +1,3 @@
+//! Data sets on disk as sources of frames.
+
+pub mod decode;
