@@ -9,7 +9,6 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::art::SignFace;
 use crate::catalogue::Catalogue;
-use crate::catalogue::Catalogue;
 use crate::compose::{Background, Scratch};
 use crate::config::{Identity, SceneConfig};
 use crate::digest::Digest;
