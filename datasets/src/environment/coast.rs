@@ -152,7 +152,7 @@ fn dunes(place: &Place, scene: &mut Scene<'_>, s: &mut Stream) {
     }
     for k in 0..5_u8 {
         let along = 5.0 * f32::from(k) + 1.0;
-        let (from, to) = (place.at(1.2, along), place.at(3.0, along + 6.0));
+        let (from, to) = (place.at(1.5, along), place.at(1.8, along + 6.0));
         let (seed, height) = (s.bits(), s.range(0.4, 0.8));
         let mut tinted = palette;
         tinted.grass = [Rgb::srgb8(132, 134, 90), Rgb::srgb8(96, 100, 66)];
@@ -280,7 +280,7 @@ fn flag(p: &mut Painter<'_>, base: Vec3, height: f32, tone: Rgb, wind: f32, phas
         let (wave, slope) = sin_cos(3.2 * u + phase);
         let y = v - 0.16 * wave * u / 2.3 - 0.2;
         let inside = (0.0..1.3).contains(&y) && u < 2.15;
-        let cross = (y - 0.65).abs() < 0.16 || (u - 0.75).abs() < 0.16;
+        let cross = !(0.43..=0.87).contains(&y);
         let c = if cross { Rgb::grey(0.7) } else { tone };
         (c.times(light).scale(0.85 + 0.3 * slope * u / 2.3), f32::from(u8::from(inside)))
     });

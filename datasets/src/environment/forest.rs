@@ -11,7 +11,7 @@ use super::foliage::{TreeLine, tall_grass};
 use super::ground::{Ground, Marking, Strip, Surface};
 use super::painter::Painter;
 use super::place::Place;
-use super::plants::{Foliage, Habit};
+use super::plants::{Clump, Foliage, Habit};
 use super::scene::Scene;
 use super::sky::Sky;
 use super::tile::{Field, Pattern};
@@ -47,13 +47,14 @@ pub(super) fn paint(view: &View, canvas: &mut Canvas) {
         Stand::Birch,
     ]);
     let sky = Sky::new(view);
-    sky.paint(view, canvas);
     let mut painter = Painter::new(canvas, view, sky.haze().scale(0.8), s.range(350.0, 900.0));
-    ground(&place, &mut painter, &mut s);
     let mut scene = Scene::new();
     depth(&place, &mut scene, &mut s, stand);
     trunks(&place, &mut scene, &mut s, stand);
     undergrowth(&place, &mut scene, &mut s);
+    scene.announce(&mut painter);
+    sky.paint_behind(view, &mut painter);
+    ground(&place, &mut painter, &mut s);
     scene.paint(&mut painter);
 }
 
@@ -96,7 +97,7 @@ fn depth(place: &Place, scene: &mut Scene<'_>, s: &mut Stream, stand: Stand) {
     let needle = matches!(stand, Stand::Spruce | Stand::Pine);
     let crown = if needle { palette.needle(s) } else { palette.leaf(s).scale(0.8) };
     let bare = palette.bare() && !needle;
-    let height = s.range(22.0, 32.0);
+    let height = s.range(17.0, 26.0);
     let start = if stand == Stand::Spruce { 0.1 } else { s.range(0.2, 0.4) };
     for side in [1.0_f32, -1.0] {
         let edge =
@@ -107,7 +108,24 @@ fn depth(place: &Place, scene: &mut Scene<'_>, s: &mut Stream, stand: Stand) {
             let (from, to) = (place.at(edge, near), place.at(edge, near + length));
             let seed = s.bits();
             let distance = near.max(0.0) + edge.abs() + 26.0;
+            if !bare {
+                let solid = UP.scale(0.42 * height);
+                scene.add_occluder(move |p| {
+                    p.occlude(&[from, to, to.plus(solid), from.plus(solid)]);
+                });
+            }
             scene.add(distance, move |p| wall(p, from, to, height, start, crown, bare, seed));
+        }
+        // single trees break the wall's upper edge
+        for _ in 0..9 {
+            let base = place.at(edge - side * s.range(0.5, 3.0), s.range(28.0, 150.0));
+            let (conifer, tall) = (needle || s.chance(0.2), s.range(0.75, 1.15) * height);
+            let habit = match (conifer, stand) {
+                (true, Stand::Pine) => Habit::Pine,
+                (true, _) => Habit::Conifer,
+                _ => Habit::Oval,
+            };
+            place.tree(scene, s, base, tall, habit);
         }
         // close the view past the wall's near end
         let (a, b) = (place.at(edge + side * 45.0, 8.0), place.at(edge, 60.0));
@@ -190,7 +208,7 @@ fn trunks(place: &Place, scene: &mut Scene<'_>, s: &mut Stream, stand: Stand) {
             _ => Stand::Spruce,
         };
         match kind {
-            Stand::Spruce if base.length() > 9.0 => {
+            Stand::Spruce if base.length() > 15.0 => {
                 let height = s.range(9.0, 26.0);
                 place.tree(scene, s, base, height, Habit::Conifer);
             }
@@ -218,7 +236,7 @@ fn trunk(place: &Place, scene: &mut Scene<'_>, s: &mut Stream, base: Vec3, kind:
     let bare = palette.bare() && !needle;
     let seed = s.bits();
     let lean = Vec3::new(s.range(-0.6, 0.6), 0.0, s.range(-0.3, 0.3));
-    scene.add_on_ground(move |p| p.ground_shadow(base, 1.4 * radius, 6.0));
+    scene.add_on_ground(move |p| p.ground_shadow(base, 1.2 * radius, 3.0));
     scene.add_at(base, move |p| {
         let mut s = Stream::from_seed(seed);
         let ridges = Field::new(Pattern::Blades, s.bits(), 2.4);
@@ -261,7 +279,8 @@ fn trunk(place: &Place, scene: &mut Scene<'_>, s: &mut Stream, base: Vec3, kind:
         let right = p.facing_right(base);
         let look = Foliage::new(light, leaf, right, toward, 8.0, s.bits());
         let branch_lit = bark.times(light.on(toward)).scale(0.6);
-        for _ in 0..7 {
+        let mut clumps = Vec::new();
+        for _ in 0..11 {
             let t = s.range(first_branch, (first_branch + 0.45).min(0.95));
             let from = at(t);
             let out = right.scale(s.range(-3.4, 3.4)).plus(UP.scale(s.range(-0.3, 1.4)));
@@ -275,20 +294,19 @@ fn trunk(place: &Place, scene: &mut Scene<'_>, s: &mut Stream, base: Vec3, kind:
                         branch_lit
                     });
                 }
-            } else if s.chance(0.8) {
+            } else {
                 let size = s.range(0.8, 1.9);
-                let texture = Vec3::new(s.range(0.0, 20.0), s.range(0.0, 20.0), 0.0);
-                let open = s.range(0.45, 0.95);
-                look.clump(
-                    p,
-                    to,
-                    (size * 1.3, size * 0.75),
-                    Vec3::new(0.0, 0.4, 0.3),
-                    open,
-                    texture,
-                );
+                let flat = if needle { 0.55 } else { 0.85 };
+                let x = to.minus(base).dot(right);
+                clumps.push(Clump {
+                    centre: (x, to.y - base.y),
+                    radii: (size * 1.15, size * flat),
+                    outward: Vec3::new(0.12 * x, 0.35, s.range(0.1, 0.6)),
+                    open: s.range(0.45, 0.95),
+                });
             }
         }
+        look.crown(p, base, clumps);
     });
 }
 

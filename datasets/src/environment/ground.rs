@@ -209,6 +209,7 @@ impl Ground {
             (d.dot(right), d.dot(ahead))
         };
         let step = rotation.right.scale(1.0 / focal);
+        let nearest = painter.nearest().to_vec();
         for y in 0..painter.canvas.height {
             let row = rotation
                 .forward
@@ -222,6 +223,9 @@ impl Ground {
                 }
                 let d = row.plus(step.scale(x as f32));
                 let depth = height / fall;
+                if nearest.get(y * width + x).is_some_and(|&n| depth > n) {
+                    continue;
+                }
                 let air = depth / (depth + haze_metres);
                 if depth > 20_000.0 {
                     *pixel = haze;

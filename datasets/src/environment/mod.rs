@@ -36,6 +36,8 @@ pub mod street_furniture;
 pub mod strokes;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 pub mod tile;
 pub mod vehicle;
 mod village;

@@ -17,7 +17,7 @@ use super::ridge::{Cover, Hills, Peaks, Profile};
 use super::scene::Scene;
 use super::sky::Sky;
 use super::solids::Cuboid;
-use super::tile::{Field, Pattern, fract};
+use super::tile::{Field, Pattern, floor_fast, fract};
 
 const UP: Vec3 = Vec3::new(0.0, 1.0, 0.0);
 
@@ -49,7 +49,7 @@ fn ranges(place: &Place, painter: &mut Painter<'_>, s: &mut Stream) {
     let high = far * rise;
     let peaks = Peaks {
         distance: far,
-        height: (0.35 * high, high),
+        height: (0.15 * high, high),
         feature: far * s.range(0.16, 0.30),
         snow_line: high * s.range(0.30, 0.62),
         tree_line: high * 0.12,
@@ -102,14 +102,16 @@ fn rock_face(place: &Place, scene: &mut Scene<'_>, s: &mut Stream, right: bool) 
     let dip = s.range(-0.5, 0.5);
     let start = if right { s.range(4.0, 14.0) } else { s.range(-2.0, 8.0) };
     let length = 7.0;
+    let profile = std::rc::Rc::new(Profile::new(130.0, low, high, 16.0, 0.55, seed));
     for k in 0..14_u8 {
         let along = start + length * f32::from(k);
         let (a, b) = (place.at(across, along), place.at(across, along + length));
         let out = place.road.right().scale(lean);
         let palette = place.palette;
+        let profile = std::rc::Rc::clone(&profile);
         let distance = along.max(0.0) + 0.3 * across.abs();
         scene.add(distance, move |p| {
-            let profile = Profile::new(130.0, low, high, 16.0, 0.55, seed);
+            let profile = &profile;
             let cracks = Field::new(Pattern::Fractal, seed ^ 1, 7.0);
             let folds = Field::new(Pattern::Fractal, seed ^ 2, 19.0);
             let moss = Field::new(Pattern::Fractal, seed ^ 3, 11.0);
@@ -132,7 +134,9 @@ fn rock_face(place: &Place, scene: &mut Scene<'_>, s: &mut Stream, right: bool) 
                 let (x, y) = (u + along - start, v / stretch);
                 let fold = folds.at(x, y, fp);
                 let fine = cracks.at(x + 1.5 * fold, y * 0.9, fp);
-                let top = profile.at(x - 40.0) + 1.2 * (fine - 0.5);
+                // the cut runs out at both ends
+                let ends = smoothstep(0.0, 16.0, x) * smoothstep(98.0, 70.0, x);
+                let top = profile.at(x - 40.0) * ends + 1.2 * (fine - 0.5);
                 let cover = smoothstep(-fp - 0.02, fp + 0.02, top - y);
                 if cover <= 0.0 {
                     return (Rgb::default(), 0.0);
@@ -140,7 +144,11 @@ fn rock_face(place: &Place, scene: &mut Scene<'_>, s: &mut Stream, right: bool) 
                 // blocks: a facet's direction changes from bed to bed and joint to joint
                 let bed = (y + dip * x + 2.2 * fold) / 1.1;
                 let step = fract(bed);
-                let facet = folds.at((x + 3.0 * fine).floor() * 5.3, bed.floor() * 9.1, 0.1);
+                let facet = folds.at(
+                    floor_fast(x + 3.0 * fine) as f32 * 5.3,
+                    floor_fast(bed) as f32 * 9.1,
+                    0.1,
+                );
                 let turn = (facet + 0.7 * (fine - 0.5)).clamp(0.0, 0.999) * 2.0;
                 let l = if turn < 1.0 {
                     lit[0].mix(lit[1], turn)

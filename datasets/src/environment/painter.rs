@@ -40,6 +40,8 @@ pub struct Painter<'a> {
     pub haze: Rgb,
     /// Distance at which half of an object's light is replaced by haze, metres.
     pub haze_metres: f32,
+    /// Depth of the nearest opaque surface announced for each pixel; empty while there is none.
+    nearest: Vec<f32>,
 }
 
 /// Where a pixel lies on a plane.
@@ -90,7 +92,14 @@ impl<'a> Painter<'a> {
     /// A painter of the view with air of the given colour and clarity.
     #[must_use]
     pub fn new(canvas: &'a mut Canvas, view: &View, haze: Rgb, haze_metres: f32) -> Self {
-        Self { canvas, camera: view.camera, light: view.light, haze, haze_metres }
+        Self {
+            canvas,
+            camera: view.camera,
+            light: view.light,
+            haze,
+            haze_metres,
+            nearest: Vec::new(),
+        }
     }
 
     /// Light of an object at a depth after it came through the air.
@@ -171,7 +180,45 @@ impl<'a> Painter<'a> {
         );
     }
 
-    /// Call `visit(pixel, u, v, footprint, depth)` for every pixel of a convex polygon.
+    /// Announce an opaque convex polygon that will be painted: whatever lies behind it is skipped from now
+    /// on. It must not reach beyond the surface that is painted later.
+    pub fn occlude(&mut self, points: &[Vec3]) {
+        let [origin, second, third, ..] = *points else { return };
+        let (unit_u, unit_v) = (second.minus(origin).unit(), third.minus(second).unit());
+        let mut nearest = core::mem::take(&mut self.nearest);
+        if nearest.is_empty() {
+            nearest = vec![f32::MAX; self.canvas.width * self.canvas.height];
+        }
+        self.scan(points, origin, unit_u, unit_v, |index, _, _, _, _, depth| {
+            // the surface itself must stay in front of its mark
+            nearest[index] = nearest[index].min(depth * 1.02 + 0.3);
+        });
+        self.nearest = nearest;
+    }
+
+    /// Announce the sides of a box, see [`Painter::occlude`].
+    pub fn occlude_cuboid(&mut self, cuboid: &super::solids::Cuboid) {
+        let height = cuboid.size.y;
+        let corners = [(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)];
+        for (i, &(x0, z0)) in corners.iter().enumerate() {
+            let (x1, z1) = corners[(i + 1) & 3];
+            let (a, b) = (cuboid.point(x0, 0.0, z0), cuboid.point(x1, 0.0, z1));
+            let normal = b.minus(a).cross(Vec3::new(0.0, 1.0, 0.0));
+            if normal.dot(self.camera.position.minus(a)).abs() > 0.0 {
+                let up = Vec3::new(0.0, height, 0.0);
+                self.occlude(&[a, b, b.plus(up), a.plus(up)]);
+            }
+        }
+    }
+
+    /// Depths of announced surfaces, row by row; empty if there is none.
+    #[must_use]
+    pub fn nearest(&self) -> &[f32] {
+        &self.nearest
+    }
+
+    /// Call `visit(pixel, u, v, footprint, depth)` for every pixel of a convex polygon that no announced
+    /// surface hides.
     fn visit(
         &mut self,
         points: &[Vec3],
@@ -179,6 +226,24 @@ impl<'a> Painter<'a> {
         unit_u: Vec3,
         unit_v: Vec3,
         mut visit: impl FnMut(&mut Rgb, f32, f32, f32, f32),
+    ) {
+        let nearest = core::mem::take(&mut self.nearest);
+        self.scan(points, origin, unit_u, unit_v, |index, pixel, u, v, footprint, depth| {
+            if nearest.get(index).is_none_or(|&n| depth <= n) {
+                visit(pixel, u, v, footprint, depth);
+            }
+        });
+        self.nearest = nearest;
+    }
+
+    /// Call `visit(index, pixel, u, v, footprint, depth)` for every pixel of a convex polygon.
+    fn scan(
+        &mut self,
+        points: &[Vec3],
+        origin: Vec3,
+        unit_u: Vec3,
+        unit_v: Vec3,
+        mut visit: impl FnMut(usize, &mut Rgb, f32, f32, f32, f32),
     ) {
         let Some(map) = PlaneMap::new(&self.camera, origin, unit_u, unit_v) else { return };
         let outline = project_clipped(&self.camera, points);
@@ -205,7 +270,7 @@ impl<'a> Painter<'a> {
                 let v = (map.v[0] * xc + vy) * inverse - map.v0;
                 // the edge of a clipped polygon may fall just outside the plane's visible half
                 if depth > 0.0 && depth < 1e7 {
-                    visit(&mut row[x], u, v, depth * map.pixel_metres, depth);
+                    visit(y * width + x, &mut row[x], u, v, depth * map.pixel_metres, depth);
                 }
             }
         }

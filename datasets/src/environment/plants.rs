@@ -117,7 +117,6 @@ impl Tree {
         let h = self.height;
         let right = painter.facing_right(self.base);
         let toward = Vec3::new(right.z, 0.0, -right.x);
-        let up = Vec3::new(0.0, 1.0, 0.0);
         if self.habit != Habit::Bush {
             self.paint_trunk(painter, &mut s, right);
         }
@@ -128,7 +127,8 @@ impl Tree {
             Habit::Pine => 13,
             _ => 22,
         };
-        let mut clumps: Vec<Vec3> = (0..count)
+        let sway = s.range(-0.06, 0.06);
+        let clumps: Vec<Clump> = (0..count)
             .map(|i| {
                 // spread over the ellipsoid by the golden angle, with jitter
                 let t = (f32::from(i) + 0.5) / f32::from(count);
@@ -136,31 +136,21 @@ impl Tree {
                 let ring = (1.0 - y * y).max(0.0).sqrt();
                 let (sin, cos) = sin_cos(2.4 * f32::from(count) * t + s.range(-0.5, 0.5));
                 let r = s.range(0.55, 0.86);
-                Vec3::new(ring * cos * r, y * r, ring * sin * r)
+                let place = Vec3::new(ring * cos * r, y * r, ring * sin * r);
+                let size = s.range(0.30, 0.46);
+                // inner and lower clumps get less of the sky
+                let open = 0.42
+                    + 0.30 * (place.y + 0.8).clamp(0.0, 1.6) / 1.6
+                    + 0.28 * (0.5 + 0.5 * place.z);
+                Clump {
+                    centre: ((place.x + sway * place.y) * wide * h, (place.y * tall + middle) * h),
+                    radii: (size * wide.max(0.6 * tall) * h, size * tall.min(1.3 * wide + 0.1) * h),
+                    outward: place,
+                    open: open * s.range(0.9, 1.1),
+                }
             })
             .collect();
-        clumps.sort_by(|a, b| b.z.total_cmp(&a.z));
-        let sway = s.range(-0.06, 0.06);
-        for c in clumps {
-            let local = Vec3::new((c.x + sway * c.y) * wide * h, (c.y * tall + middle) * h, c.z);
-            let place = self
-                .base
-                .plus(right.scale(local.x))
-                .plus(up.scale(local.y))
-                .minus(toward.scale(c.z * wide * h));
-            let size = s.range(0.30, 0.46);
-            let (rx, ry) = (size * wide.max(0.6 * tall) * h, size * tall.min(1.3 * wide + 0.1) * h);
-            // inner and lower clumps get less of the sky
-            let open = 0.42 + 0.30 * (c.y + 0.8).clamp(0.0, 1.6) / 1.6 + 0.28 * (0.5 - 0.5 * c.z);
-            look.clump(
-                painter,
-                place,
-                (rx, ry),
-                Vec3::new(c.x, c.y, -c.z),
-                open * s.range(0.9, 1.1),
-                local,
-            );
-        }
+        look.crown(painter, self.base, clumps);
     }
 
     fn paint_trunk(&self, painter: &mut Painter<'_>, s: &mut Stream, right: Vec3) {
@@ -183,6 +173,19 @@ impl Tree {
             painter.pole(from, to, radius * 0.4, radius * 0.15, bark);
         }
     }
+}
+
+/// A mass of leaves on a twig: an ellipse of the crown.
+#[derive(Clone, Copy, Debug)]
+pub struct Clump {
+    /// Right of and above the foot of the plant, metres.
+    pub centre: (f32, f32),
+    /// Half axes, metres.
+    pub radii: (f32, f32),
+    /// Place on the crown: right, up, toward the viewer; about unit length.
+    pub outward: Vec3,
+    /// Share of the sky that it sees.
+    pub open: f32,
 }
 
 /// How the leaves of one plant look: colour, light in the plant's own axes, noise.
@@ -233,43 +236,61 @@ impl Foliage {
         (self.rough.at(u, v, footprint), self.leaves.at(u, v, footprint))
     }
 
-    /// Paint a clump with half axes `radii` round a point. `outward` is the clump's place on the crown
-    /// (right, up, toward; about unit length), `texture` shifts the noise.
-    pub fn clump(
-        &self,
-        painter: &mut Painter<'_>,
-        centre: Vec3,
-        radii: (f32, f32),
-        outward: Vec3,
-        open: f32,
-        texture: Vec3,
-    ) {
-        let (rx, ry) = radii;
-        // noise pushes the edge out by up to a third
-        let (bx, by) = (rx * 1.35, ry * 1.35);
-        let base = centre.minus(Vec3::new(0.0, by, 0.0));
-        painter.billboard(base, 2.0 * bx, 2.0 * by, |u, v, footprint| {
-            let v = v - by;
-            let (nx, ny) = (u / rx, v / ry);
-            let r2 = nx * nx + ny * ny;
-            if r2 > 1.8 {
-                return (Rgb::default(), 0.0);
+    /// Paint overlapping clumps of a plant whose foot is `base`. Each pixel looks for the nearest clump
+    /// that covers it, so a crown costs little more than one billboard.
+    pub fn crown(&self, painter: &mut Painter<'_>, base: Vec3, mut clumps: Vec<Clump>) {
+        // nearest first
+        clumps.sort_by(|a, b| b.outward.z.total_cmp(&a.outward.z));
+        // noise pushes the edge of a clump out by up to a third
+        let reach = 1.35;
+        let (mut low, mut high, mut half) = (f32::MAX, f32::MIN, 0.0_f32);
+        for c in &clumps {
+            low = low.min(c.centre.1 - reach * c.radii.1);
+            high = high.max(c.centre.1 + reach * c.radii.1);
+            half = half.max(c.centre.0.abs() + reach * c.radii.0);
+        }
+        if low >= high {
+            return;
+        }
+        let inverse: Vec<(f32, f32)> =
+            clumps.iter().map(|c| (1.0 / c.radii.0, 1.0 / c.radii.1)).collect();
+        let foot = base.plus(Vec3::new(0.0, low, 0.0));
+        painter.billboard(foot, 2.0 * half, high - low, |u, v, footprint| {
+            let v = v + low;
+            let mut noise: Option<(f32, f32, f32)> = None;
+            let (mut colour, mut left) = (Rgb::default(), 1.0_f32);
+            for (c, k) in clumps.iter().zip(&inverse) {
+                let (nx, ny) = ((u - c.centre.0) * k.0, (v - c.centre.1) * k.1);
+                let r2 = nx * nx + ny * ny;
+                if r2 > 1.8 {
+                    continue;
+                }
+                let (rough, leaf, edge2) = *noise.get_or_insert_with(|| {
+                    let (rough, leaf) = self.noise(u, v, footprint);
+                    let edge = 1.0 + 1.15 * (rough - 0.5) + 0.55 * (leaf - 0.5);
+                    (rough, leaf, edge * edge)
+                });
+                let soft = 0.12 + footprint * k.0;
+                let cover = smoothstep(-soft, soft, edge2 - r2);
+                if cover <= 0.0 {
+                    continue;
+                }
+                let front = (1.0 - 0.8 * r2).max(0.0).sqrt();
+                let normal = Vec3::new(
+                    0.5 * nx + 0.6 * c.outward.x,
+                    0.5 * ny + 0.6 * c.outward.y + 0.12,
+                    0.5 * front + 0.45 * c.outward.z,
+                );
+                let shade = c.open * (0.80 + 0.30 * ny + 0.5 * (rough - 0.5));
+                let lit = self.lit(normal, shade.max(0.08), leaf);
+                colour = colour.plus(lit.scale(left * cover));
+                left *= 1.0 - cover;
+                if left < 0.02 {
+                    break;
+                }
             }
-            let (rough, leaf) = self.noise(u + texture.x, v + texture.y, footprint);
-            let edge = 1.0 + 1.15 * (rough - 0.5) + 0.55 * (leaf - 0.5);
-            let soft = 0.12 + footprint / rx;
-            let cover = smoothstep(-soft, soft, edge * edge - r2);
-            if cover <= 0.0 {
-                return (Rgb::default(), 0.0);
-            }
-            let front = (1.0 - 0.8 * r2).max(0.0).sqrt();
-            let normal = Vec3::new(
-                0.5 * nx + 0.6 * outward.x,
-                0.5 * ny + 0.6 * outward.y + 0.12,
-                0.5 * front + 0.45 * outward.z,
-            );
-            let shade = open * (0.80 + 0.30 * ny + 0.5 * (rough - 0.5));
-            (self.lit(normal, shade.max(0.08), leaf), cover)
+            let cover = 1.0 - left;
+            if cover <= 0.0 { (colour, 0.0) } else { (colour.scale(1.0 / cover), cover) }
         });
     }
 }

@@ -16,7 +16,7 @@ use crate::rng::{Stream, key};
 
 use super::painter::Painter;
 use super::season::Palette;
-use super::tile::{Field, Pattern};
+use super::tile::{Field, Pattern, floor_fast, fract};
 use super::{Light, Season};
 
 const QUADS: u8 = 6;
@@ -194,9 +194,13 @@ impl Hills {
             let field = {
                 let x = (u + slant * v * 4.0) / field_width;
                 let y = v * 4.0 / field_width;
-                let id = patches.at((x.floor() + 0.5) * 37.0, (y.floor() + 0.5) * 23.0, 0.1);
-                let pick = crops[((id * 37.0 - (id * 37.0).floor()) * 4.0) as usize & 3];
-                let hedge = ((x - x.floor()).min(y - y.floor()) * field_width) < 5.0;
+                let id = patches.at(
+                    (floor_fast(x) as f32 + 0.5) * 37.0,
+                    (floor_fast(y) as f32 + 0.5) * 23.0,
+                    0.1,
+                );
+                let pick = crops[((fract(id * 37.0)) * 4.0) as usize & 3];
+                let hedge = (fract(x).min(fract(y)) * field_width) < 5.0;
                 if hedge { wood[0].scale(0.8) } else { pick }
             };
             let meadow = dark_grass.mix(grass, patch).scale(0.85 + 0.3 * crown);

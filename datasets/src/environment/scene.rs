@@ -11,6 +11,7 @@ type Paint<'s> = Box<dyn FnOnce(&mut Painter<'_>) + 's>;
 /// Things that stand on the ground, collected in any order and painted farthest first.
 #[derive(Default)]
 pub struct Scene<'s> {
+    occluders: Vec<Paint<'s>>,
     shadows: Vec<Paint<'s>>,
     things: Vec<(f32, Paint<'s>)>,
 }
@@ -44,8 +45,22 @@ impl<'s> Scene<'s> {
         self.shadows.push(Box::new(paint));
     }
 
+    /// Add a call of [`Painter::occlude`] for a large opaque part of a thing.
+    pub fn add_occluder(&mut self, announce: impl FnOnce(&mut Painter<'_>) + 's) {
+        self.occluders.push(Box::new(announce));
+    }
+
+    /// Announce the opaque parts. Called before sky and ground are painted, it saves most of them where
+    /// walls stand in front.
+    pub fn announce(&mut self, painter: &mut Painter<'_>) {
+        for announce in self.occluders.drain(..) {
+            announce(painter);
+        }
+    }
+
     /// Paint everything.
     pub fn paint(mut self, painter: &mut Painter<'_>) {
+        self.announce(painter);
         for shadow in self.shadows {
             shadow(painter);
         }

@@ -188,6 +188,16 @@ impl Sky {
 
     /// Paint the sky onto every pixel whose ray rises (and a little below, to meet the ground).
     pub fn paint(&self, view: &View, canvas: &mut Canvas) {
+        self.paint_where(view, canvas, &[]);
+    }
+
+    /// As [`Sky::paint`], but only where no announced surface hides it.
+    pub fn paint_behind(&self, view: &View, painter: &mut super::painter::Painter<'_>) {
+        let nearest = painter.nearest().to_vec();
+        self.paint_where(view, painter.canvas, &nearest);
+    }
+
+    fn paint_where(&self, view: &View, canvas: &mut Canvas, nearest: &[f32]) {
         let (columns, rows) = (canvas.width.div_ceil(GRID) + 1, canvas.height.div_ceil(GRID) + 1);
         let nodes: Vec<Node> = (0..columns * rows)
             .map(|i| {
@@ -205,6 +215,11 @@ impl Sky {
                 let left = upper[cell].mix(lower[cell], fy);
                 let right = upper[cell + 1].mix(lower[cell + 1], fy);
                 if left.elevation < -0.05 && right.elevation < -0.05 {
+                    continue;
+                }
+                let first = y * width + cell * GRID;
+                let hidden = nearest.get(first..first + pixels.len());
+                if hidden.is_some_and(|h| h.iter().all(|&n| n < f32::MAX)) {
                     continue;
                 }
                 for (x, pixel) in pixels.iter_mut().enumerate() {

@@ -12,6 +12,7 @@
 
 use std::sync::OnceLock;
 
+use crate::num::to_u8;
 use crate::rng::{Stream, key, mix, unit_from_bits};
 
 /// Texels along an edge of the finest level; a power of two.
@@ -32,9 +33,12 @@ pub enum Pattern {
 }
 
 /// A seamless square of values in [0, 1] with its pyramid of averages.
+///
+/// A texel holds, in 8 bits each, its own value and those to its right, below, and below right: one
+/// load has all that bilinear interpolation needs.
 #[derive(Debug)]
 pub struct Tile {
-    levels: Vec<Vec<f32>>,
+    levels: Vec<Vec<[u8; 4]>>,
 }
 
 impl Tile {
@@ -73,28 +77,42 @@ impl Tile {
                 .collect();
             levels.push(coarser);
         }
+        let levels = levels
+            .iter()
+            .enumerate()
+            .map(|(level, values)| {
+                let size = SIZE >> level;
+                let at = |x: usize, y: usize| to_u8(values[(y % size) * size + x % size]);
+                (0..size * size)
+                    .map(|i| {
+                        let (x, y) = (i % size, i / size);
+                        [at(x, y), at(x + 1, y), at(x, y + 1), at(x + 1, y + 1)]
+                    })
+                    .collect()
+            })
+            .collect();
         Self { levels }
     }
 
     /// Value at (x, y) texels of the finest level, averaged over about `footprint` texels.
     #[must_use]
+    #[inline]
     pub fn sample(&self, x: f32, y: f32, footprint: f32) -> f32 {
         // the exponent of the footprint is the level
         let exponent = ((footprint.max(1.0).to_bits() >> 23) as usize).saturating_sub(127);
         let level = exponent.min(LEVELS - 1);
-        let texels = &self.levels[level];
-        let scale = 1.0 / (1_u32 << level) as f32;
-        let mask = (SIZE >> level) - 1;
         let shift = SIZE.trailing_zeros() as usize - level;
-        let (x, y) = (x * scale - 0.5, y * scale - 0.5);
-        let (xi, yi) = (floor_fast(x), floor_fast(y));
-        let (fx, fy) = (x - xi as f32, y - yi as f32);
-        let (x0, y0) = (xi as usize & mask, yi as usize & mask);
-        let (x1, y1) = ((x0 + 1) & mask, ((y0 + 1) & mask) << shift);
-        let y0 = y0 << shift;
-        let top = texels[y0 + x0] + (texels[y0 + x1] - texels[y0 + x0]) * fx;
-        let bottom = texels[y1 + x0] + (texels[y1 + x1] - texels[y1 + x0]) * fx;
-        top + (bottom - top) * fy
+        let mask = (1_usize << shift) - 1;
+        // fixed point: eight bits below the texel
+        let scale = f32::from_bits((127 + 8 - level as u32) << 23);
+        let (xf, yf) = (floor_fast(x * scale) - 128, floor_fast(y * scale) - 128);
+        let (fx, fy) = (xf & 255, yf & 255);
+        let (xi, yi) = ((xf >> 8) as usize & mask, (yf >> 8) as usize & mask);
+        let [a, b, c, d] = self.levels[level][(yi << shift) | xi].map(i32::from);
+        let top = (a << 8) + (b - a) * fx;
+        let bottom = (c << 8) + (d - c) * fx;
+        let value = (top << 8) + (bottom - top) * fy;
+        value as f32 * (1.0 / (255.0 * 65_536.0))
     }
 }
 
@@ -121,6 +139,7 @@ impl Field {
 
     /// Value in [0, 1] at (u, v) metres, averaged over `footprint` metres.
     #[must_use]
+    #[inline]
     pub fn at(&self, u: f32, v: f32, footprint: f32) -> f32 {
         let k = self.texels_per_metre;
         self.tile.sample(u * k + self.offset.0, v * k + self.offset.1, footprint * k)
@@ -128,6 +147,7 @@ impl Field {
 
     /// As [`Field::at`], with the mean taken out: about -0.5 to 0.5.
     #[must_use]
+    #[inline]
     pub fn signed(&self, u: f32, v: f32, footprint: f32) -> f32 {
         self.at(u, v, footprint) - 0.5
     }
@@ -135,6 +155,7 @@ impl Field {
 
 /// Largest integer not above x for |x| < 2^31, without a library call.
 #[must_use]
+#[inline]
 pub fn floor_fast(x: f32) -> i32 {
     let i = x as i32;
     i - i32::from((i as f32) > x)
@@ -142,6 +163,7 @@ pub fn floor_fast(x: f32) -> i32 {
 
 /// Fractional part of x for |x| < 2^31, in [0, 1).
 #[must_use]
+#[inline]
 pub fn fract(x: f32) -> f32 {
     x - floor_fast(x) as f32
 }

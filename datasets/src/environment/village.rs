@@ -26,21 +26,22 @@ pub(super) fn paint(view: &View, canvas: &mut Canvas) {
     let mut s = Stream::new("village", &[view.seed]);
     let place = Place::new(view, s.range(5.0, 6.5), s.range(-1.0, 1.0) / 150.0);
     let sky = Sky::new(view);
-    sky.paint(view, canvas);
     let mut painter = Painter::new(canvas, view, sky.haze(), s.range(900.0, 3000.0));
+    let mut scene = Scene::new();
+    houses(&place, &mut scene, &mut s);
+    church(&place, &mut scene, &mut s);
+    gardens(&place, &mut scene, &mut s);
+    scene.announce(&mut painter);
+    sky.paint_behind(view, &mut painter);
     if s.chance(0.75) {
         let distance = s.range(600.0, 1100.0);
         let height = (0.02 * distance, distance * s.range(0.05, 0.12));
         let cover = if s.chance(0.5) { Cover::Wood } else { Cover::Fields };
         let feature = distance * s.range(0.4, 0.8);
-        Hills { distance, height, feature, cover, seed: s.bits() }
-            .paint(&mut painter, &place.palette);
+        let hills = Hills { distance, height, feature, cover, seed: s.bits() };
+        hills.paint(&mut painter, &place.palette);
     }
     ground(&place, &mut painter, &mut s);
-    let mut scene = Scene::new();
-    houses(&place, &mut scene, &mut s);
-    church(&place, &mut scene, &mut s);
-    gardens(&place, &mut scene, &mut s);
     scene.paint(&mut painter);
 }
 
@@ -103,6 +104,8 @@ fn houses(place: &Place, scene: &mut Scene<'_>, s: &mut Stream) {
 fn add_house(scene: &mut Scene<'_>, house: House) {
     let (base, size) = (house.body.base, house.body.size);
     let height = house.ridge();
+    let body = house.body;
+    scene.add_occluder(move |p| p.occlude_cuboid(&body));
     scene.add_on_ground(move |p| p.ground_shadow(base, 0.5 * size.x.min(size.z), height));
     scene.add_at(base, move |p| house.paint(p));
 }
