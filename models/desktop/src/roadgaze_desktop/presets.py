@@ -71,7 +71,7 @@ PRESETS: dict[str, Preset] = {
         ),
         Preset(
             "tiny",
-            (Stage(64, 8, 64), Stage(112, 4, 64), Stage(160, 1, 64), Stage(224, 1, 64)),
+            (Stage(64, 6, 64), Stage(112, 2, 64), Stage(224, 0.3, 32)),
             learning_rate=4e-3,
             clip_norm=1.0,
         ),

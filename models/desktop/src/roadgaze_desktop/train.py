@@ -102,7 +102,7 @@ def optimizer_for(network: nn.Module, recipe: Preset, device: torch.device) -> t
         },
         {"params": [p for p in network.parameters() if id(p) in flat], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=device.type == "cuda")
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=device.type in ("cuda", "cpu"))
 
 
 def batches(n: int, stage_seed: int, batch: int, first: int, last: int) -> Iterator[tuple[int, Tensor]]:
@@ -412,10 +412,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start-note", help="what the manifest says about the start")
     parser.add_argument("--trust", action="store_true", help="unpickle the start whole; it can run code")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 1 is fastest where others use the cores")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--budget-minutes", type=float, default=math.inf, help="stop cleanly; call again")
-    parser.add_argument("--fit-minutes", type=float, default=0.0, help="scale the epochs to fit")
+    parser.add_argument("--fit-minutes", type=float, default=0.0, help="measure the speed, scale the epochs to fit")
     parser.add_argument("--epochs-factor", type=float, default=1.0, help="multiply the preset's epochs")
 
 
