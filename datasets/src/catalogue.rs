@@ -23,6 +23,19 @@ pub enum Shape {
     Other,
 }
 
+impl Shape {
+    /// The word in the catalogue, in files and in tables.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Circular => "circular",
+            Self::Triangular => "triangular",
+            Self::Rectangular => "rectangular",
+            Self::Other => "other",
+        }
+    }
+}
+
 /// One class.
 #[derive(Clone, Debug)]
 pub struct Sign {

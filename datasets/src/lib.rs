@@ -24,6 +24,7 @@ pub mod light;
 pub mod noise;
 pub mod num;
 mod occlusion;
+pub mod open;
 pub mod outline;
 pub mod photographs;
 pub mod plate;

@@ -157,6 +157,9 @@ impl Synthetic {
             }
             None => None,
         };
+        if let Some(sign) = Catalogue::get().sign(key.class) {
+            metadata.insert("shape".into(), MetadataValue::Text(sign.shape.word().into()));
+        }
         metadata.insert("set".into(), MetadataValue::Text(self.name.set.to_string()));
         let background = photograph.as_ref().map_or(Background::Painted, Background::Photograph);
         let mut scratch = self.pool().pop().unwrap_or_else(|| Scratch::new(self.name.size));

@@ -1,10 +1,19 @@
-//! roadgaze: streams frames, classifies and explains them, and logs how much of the attribution lies on the sign.
+//! roadgaze: streams frames through a camera, classifies and explains them, and logs how much of the attribution lies on the sign.
+//!
+//! Modules in the order in which data flows; none imports one that stands after it:
+//!
+//! ```text
+//! clock telemetry feed attribution metrics stats store report run cli
+//! ```
+#![expect(clippy::cast_precision_loss, reason = "counts and pixel sums stay far below 2^53")]
 
 pub mod attribution;
 pub mod cli;
 pub mod clock;
 pub mod feed;
 pub mod metrics;
+pub mod report;
+pub mod run;
 pub mod stats;
 pub mod store;
 pub mod telemetry;

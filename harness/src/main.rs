@@ -1,17 +1,17 @@
-//! The `roadgaze` command line: arguments in, exit code out.
-//!
-//! Exit codes: 0 done, 1 a budget or margin is missed, 2 wrong usage or bad input.
+//! The roadgaze command line: arguments in, exit code out.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use harness::cli::Cli;
+use harness::cli::{Cli, Outcome};
 
 fn main() -> ExitCode {
     match Cli::parse().execute() {
-        Ok(outcome) => outcome.exit_code(),
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Missed) => ExitCode::from(1),
         Err(error) => {
-            harness::cli::print_error(&error);
+            drop(writeln!(std::io::stderr(), "roadgaze: {error:#}"));
             ExitCode::from(2)
         }
     }

@@ -1,4 +1,5 @@
 //! End-to-end tests, one module a question.
 
 mod golden_desktop;
+mod layering;
 mod model_errors;

@@ -9,6 +9,12 @@ use super::painter::Painter;
 use super::plants::{Foliage, Tree};
 use super::tile::{Field, Pattern, fract};
 
+/// Half width at the ground, lowest and highest point (metres) of the triangle in the middle of a conifer
+/// through which nothing is seen.
+pub(super) fn core(height: f32) -> (f32, f32, f32) {
+    (0.085 * height, 0.13 * height, 0.80 * height)
+}
+
 /// Paint a conifer.
 pub(super) fn paint(tree: &Tree, painter: &mut Painter<'_>) {
     let mut s = Stream::from_seed(tree.seed);
@@ -32,6 +38,7 @@ pub(super) fn paint(tree: &Tree, painter: &mut Painter<'_>) {
         0.008 * h,
         trunk,
     );
+    let (core_half, core_low, core_top) = core(h);
     painter.billboard(tree.base, 2.4 * wide, h, |u, v, footprint| {
         let t = (v - clear) / (h - clear);
         if !(-0.06..1.0).contains(&t) {
@@ -39,6 +46,9 @@ pub(super) fn paint(tree: &Tree, painter: &mut Painter<'_>) {
         }
         let u = u - lean * v;
         let taper = crate::num::lerp(1.0 - t, (1.0 - t) * (1.0 - t), power - 0.6);
+        if u.abs() > 1.45 * wide * taper.max(0.0) + 0.05 * wide + footprint {
+            return (Rgb::default(), 0.0);
+        }
         let (rough, _) = look.noise(u, v, footprint);
         // branches rise from the trunk and droop outside: follow them
         let reach = (u.abs() / wide).min(1.2);
@@ -51,7 +61,10 @@ pub(super) fn paint(tree: &Tree, painter: &mut Painter<'_>) {
         let cover = smoothstep(-soft, soft, half - u.abs() + 0.02 * wide);
         // gaps between the tiers near the outline
         let gap = smoothstep(0.72, 0.98, tier) * smoothstep(0.35, 0.9, u.abs() / half.max(1e-3));
-        let cover = cover * (1.0 - 0.85 * gap);
+        // the core is closed, see `core`
+        let inner = core_half * (1.0 - v / core_top) * 1.1 + footprint;
+        let solid = (u + lean * v).abs() < inner && v > core_low;
+        let cover = if solid { 1.0 } else { cover * (1.0 - 0.85 * gap) };
         if cover <= 0.0 {
             return (Rgb::default(), 0.0);
         }

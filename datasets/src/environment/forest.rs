@@ -192,7 +192,7 @@ fn wall(
 
 /// Trees near the road, each with its bark.
 fn trunks(place: &Place, scene: &mut Scene<'_>, s: &mut Stream, stand: Stand) {
-    for i in 0..34_u8 {
+    for i in 0..26_u8 {
         let side = if i % 2 == 0 { 1.0 } else { -1.0 };
         let nearest = if i % 2 == 0 { 2.6 } else { 1.8 };
         let across = nearest + s.range(0.0, 1.0) * s.range(1.0, 14.0);

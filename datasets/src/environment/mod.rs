@@ -27,6 +27,8 @@ pub mod road;
 pub mod scene;
 pub mod seaside;
 pub mod season;
+pub mod site_machines;
+pub mod site_works;
 pub mod sky;
 pub mod solids;
 pub mod steelwork;

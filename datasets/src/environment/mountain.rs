@@ -26,10 +26,7 @@ pub(super) fn paint(view: &View, canvas: &mut Canvas) {
     let mut s = Stream::new("mountain", &[view.seed]);
     let place = Place::new(view, s.range(5.2, 6.6), s.range(-1.0, 1.0) / 110.0);
     let sky = Sky::new(view);
-    sky.paint(view, canvas);
     let mut painter = Painter::new(canvas, view, sky.haze(), s.range(6000.0, 16_000.0));
-    ranges(&place, &mut painter, &mut s);
-    ground(&place, &mut painter, &mut s);
     let mut scene = Scene::new();
     // the slope rises on one side, the valley lies on the other
     let right = s.chance(0.6);
@@ -38,16 +35,25 @@ pub(super) fn paint(view: &View, canvas: &mut Canvas) {
     }
     slopes(&place, &mut scene, &mut s);
     roadside(&place, &mut scene, &mut s, right);
+    scene.announce(&mut painter);
+    let (far, near, hills) = ranges(&mut s);
+    near.announce(&mut painter);
+    hills.announce(&mut painter);
+    sky.paint_behind(view, &mut painter);
+    far.paint(&mut painter, &place.palette);
+    near.paint(&mut painter, &place.palette);
+    hills.paint(&mut painter, &place.palette);
+    ground(&place, &mut painter, &mut s);
     scene.paint(&mut painter);
 }
 
 /// Far peaks, nearer peaks, wooded foothills; each range hides the foot of the one behind it.
-fn ranges(place: &Place, painter: &mut Painter<'_>, s: &mut Stream) {
+fn ranges(s: &mut Stream) -> (Peaks, Peaks, Hills) {
     // the steepest are seen 20 degrees above the horizon
     let far = s.range(5200.0, 8000.0);
-    let rise = s.range(0.24, 0.40);
+    let rise = s.range(0.34, 0.56);
     let high = far * rise;
-    let peaks = Peaks {
+    let far_peaks = Peaks {
         distance: far,
         height: (0.15 * high, high),
         feature: far * s.range(0.16, 0.30),
@@ -55,9 +61,8 @@ fn ranges(place: &Place, painter: &mut Painter<'_>, s: &mut Stream) {
         tree_line: high * 0.12,
         seed: s.bits(),
     };
-    peaks.paint(painter, &place.palette);
     let near = s.range(1500.0, 2600.0);
-    let high = near * rise * s.range(0.55, 0.95);
+    let high = near * rise * s.range(0.40, 0.75);
     let peaks = Peaks {
         distance: near,
         height: (0.12 * high, high),
@@ -66,12 +71,11 @@ fn ranges(place: &Place, painter: &mut Painter<'_>, s: &mut Stream) {
         tree_line: high * s.range(0.35, 0.65),
         seed: s.bits(),
     };
-    peaks.paint(painter, &place.palette);
     let distance = s.range(420.0, 700.0);
     let height = (0.01 * distance, distance * s.range(0.07, 0.17));
     let cover = if s.chance(0.6) { Cover::Wood } else { Cover::Meadow };
     let feature = distance * s.range(0.5, 1.0);
-    Hills { distance, height, feature, cover, seed: s.bits() }.paint(painter, &place.palette);
+    (far_peaks, peaks, Hills { distance, height, feature, cover, seed: s.bits() })
 }
 
 fn ground(place: &Place, painter: &mut Painter<'_>, s: &mut Stream) {
@@ -95,15 +99,16 @@ fn ground(place: &Place, painter: &mut Painter<'_>, s: &mut Stream) {
 fn rock_face(place: &Place, scene: &mut Scene<'_>, s: &mut Stream, right: bool) {
     let across = if right { s.range(4.2, 7.5) } else { -place.road_metres - s.range(2.0, 4.0) };
     let lean = s.range(0.15, 0.5) * if right { 1.0 } else { -1.0 };
-    let (low, high) = (s.range(1.5, 4.0), s.range(6.0, 13.0));
+    let (low, high) = (s.range(1.5, 3.5), s.range(5.0, 11.0));
     let c = Rgb::srgb8;
     let stone = *s.pick(&[c(142, 136, 126), c(120, 114, 108), c(156, 138, 114), c(132, 120, 112)]);
     let seed = s.bits();
     let dip = s.range(-0.5, 0.5);
-    let start = if right { s.range(4.0, 14.0) } else { s.range(-2.0, 8.0) };
+    // it begins behind the camera: no loose end is seen
+    let start = s.range(-30.0, -18.0);
     let length = 7.0;
     let profile = std::rc::Rc::new(Profile::new(130.0, low, high, 16.0, 0.55, seed));
-    for k in 0..14_u8 {
+    for k in 0..17_u8 {
         let along = start + length * f32::from(k);
         let (a, b) = (place.at(across, along), place.at(across, along + length));
         let out = place.road.right().scale(lean);
@@ -135,7 +140,7 @@ fn rock_face(place: &Place, scene: &mut Scene<'_>, s: &mut Stream, right: bool) 
                 let fold = folds.at(x, y, fp);
                 let fine = cracks.at(x + 1.5 * fold, y * 0.9, fp);
                 // the cut runs out at both ends
-                let ends = smoothstep(0.0, 16.0, x) * smoothstep(98.0, 70.0, x);
+                let ends = smoothstep(0.0, 16.0, x) * smoothstep(119.0, 80.0, x);
                 let top = profile.at(x - 40.0) * ends + 1.2 * (fine - 0.5);
                 let cover = smoothstep(-fp - 0.02, fp + 0.02, top - y);
                 if cover <= 0.0 {
@@ -174,7 +179,7 @@ fn rock_face(place: &Place, scene: &mut Scene<'_>, s: &mut Stream, right: bool) 
     }
     // trees on top of the cut
     for _ in 0..9 {
-        let along = s.range(start + 4.0, start + 80.0);
+        let along = s.range(12.0, start + 100.0);
         let side = if right { 1.0 } else { -1.0 };
         let base = place.at(across + side * s.range(3.0, 8.0), along).plus(UP.scale(0.55 * high));
         let height = s.range(5.0, 11.0);
@@ -214,13 +219,13 @@ fn boulder(p: &mut Painter<'_>, base: Vec3, size: f32, seed: u64, snow: f32) {
     let right = p.facing_right(base);
     let toward = Vec3::new(right.z, 0.0, -right.x);
     let light = super::ridge::Shaded::new(&p.light, right, toward);
-    let stone = Rgb::new(0.26, 0.25, 0.23);
+    let stone = Rgb::new(0.19, 0.18, 0.165);
     p.billboard(base.minus(UP.scale(0.15 * size)), 2.4 * size, 1.25 * size, |u, v, fp| {
         let (x, y) = (u / size, v / size / 0.95);
         let n = rough.at(u, v, fp);
         let r = x * x + y * y;
-        let edge = 0.80 + 0.7 * (n - 0.5);
-        let cover = smoothstep(-0.05, 0.05, edge - r);
+        let edge = 0.80 + 0.35 * (n - 0.5) - 0.25 * y.max(0.0) * x.abs();
+        let cover = smoothstep(-0.02, 0.02, edge - r);
         let m = rough.at(u + 0.15 * size, v + 0.1 * size, fp);
         let lit = light.at(x + 5.0 * (n - m), 0.2 + y + 2.0 * (n - 0.5), 0.7);
         let lying = snow * smoothstep(0.35, 0.6, y + 0.6 * (n - 0.5));

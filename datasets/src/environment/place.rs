@@ -76,6 +76,15 @@ impl Place {
         habit: Habit,
     ) {
         let tree = Tree::new(base, height, habit, &self.palette, s);
+        if habit == Habit::Conifer {
+            scene.add_occluder(move |p| {
+                let (half, low, top) = super::conifer::core(height);
+                let right = p.facing_right(base).scale(half * (1.0 - low / top));
+                let foot = base.plus(Vec3::new(0.0, low, 0.0));
+                let peak = base.plus(Vec3::new(0.0, top, 0.0));
+                p.occlude(&[foot.minus(right), foot.plus(right), peak]);
+            });
+        }
         let shadow = tree.clone();
         scene.add_on_ground(move |p| shadow.shadow(p));
         scene.add_at(base, move |p| tree.paint(p));

@@ -243,20 +243,25 @@ impl Foliage {
         clumps.sort_by(|a, b| b.outward.z.total_cmp(&a.outward.z));
         // noise pushes the edge of a clump out by up to a third
         let reach = 1.35;
-        let (mut low, mut high, mut half) = (f32::MAX, f32::MIN, 0.0_f32);
+        let (mut low, mut high) = (f32::MAX, f32::MIN);
+        let (mut left_edge, mut right_edge) = (f32::MAX, f32::MIN);
         for c in &clumps {
             low = low.min(c.centre.1 - reach * c.radii.1);
             high = high.max(c.centre.1 + reach * c.radii.1);
-            half = half.max(c.centre.0.abs() + reach * c.radii.0);
+            left_edge = left_edge.min(c.centre.0 - reach * c.radii.0);
+            right_edge = right_edge.max(c.centre.0 + reach * c.radii.0);
         }
         if low >= high {
             return;
         }
         let inverse: Vec<(f32, f32)> =
             clumps.iter().map(|c| (1.0 / c.radii.0, 1.0 / c.radii.1)).collect();
-        let foot = base.plus(Vec3::new(0.0, low, 0.0));
-        painter.billboard(foot, 2.0 * half, high - low, |u, v, footprint| {
-            let v = v + low;
+        let right = painter.facing_right(base);
+        let corner = base.plus(right.scale(left_edge)).plus(Vec3::new(0.0, low, 0.0));
+        let edge_u = right.scale(right_edge - left_edge);
+        let edge_v = Vec3::new(0.0, high - low, 0.0);
+        painter.quad(corner, edge_u, edge_v, |u, v, footprint| {
+            let (u, v) = (u + left_edge, v + low);
             let mut noise: Option<(f32, f32, f32)> = None;
             let (mut colour, mut left) = (Rgb::default(), 1.0_f32);
             for (c, k) in clumps.iter().zip(&inverse) {

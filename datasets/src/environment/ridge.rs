@@ -116,6 +116,29 @@ impl Painter<'_> {
         }
     }
 
+    /// Announce (see [`Painter::occlude`]) what is solid below a ring's skyline.
+    pub fn occlude_ring(&mut self, distance: f32, profile: &Profile) {
+        const PIECES: u8 = 24;
+        let f = self.camera.rotation.forward;
+        let bearing = atan2(f.x, f.z);
+        let half = half_angle(self);
+        let step = 2.0 * half / f32::from(PIECES);
+        let centre = Vec3::new(self.camera.position.x, 0.0, self.camera.position.z);
+        let at = |angle: f32| {
+            let (s, c) = sin_cos(bearing + angle);
+            centre.plus(Vec3::new(s * distance, 0.0, c * distance))
+        };
+        for i in 0..PIECES {
+            let angle = -half + step * f32::from(i);
+            let lowest = (0..9_u8)
+                .map(|k| profile.at(distance * (angle + step * f32::from(k) / 8.0)))
+                .fold(f32::MAX, f32::min);
+            let up = Vec3::new(0.0, 0.93 * lowest, 0.0);
+            let (a, b) = (at(angle), at(angle + step));
+            self.occlude(&[a, b, b.plus(up), a.plus(up)]);
+        }
+    }
+
     /// Axes (right, toward the viewer) of a ring in the middle of the picture.
     #[must_use]
     pub fn ring_axes(&self) -> (Vec3, Vec3) {
@@ -151,12 +174,23 @@ pub struct Hills {
 }
 
 impl Hills {
+    fn profile(&self, painter: &Painter<'_>, s: &mut Stream) -> Profile {
+        let (low, high) = self.height;
+        Profile::new(reach(painter, self.distance), low, high, self.feature, 0.0, s.bits())
+    }
+
+    /// Announce what they hide, see [`Painter::occlude`].
+    pub fn announce(&self, painter: &mut Painter<'_>) {
+        let mut s = Stream::from_seed(key("hills", &[self.seed]));
+        let profile = self.profile(painter, &mut s);
+        painter.occlude_ring(self.distance, &profile);
+    }
+
     /// Paint them.
     pub fn paint(&self, painter: &mut Painter<'_>, palette: &Palette) {
         let mut s = Stream::from_seed(key("hills", &[self.seed]));
-        let (low, high) = self.height;
-        let profile =
-            Profile::new(reach(painter, self.distance), low, high, self.feature, 0.0, s.bits());
+        let high = self.height.1;
+        let profile = self.profile(painter, &mut s);
         let (right, toward) = painter.ring_axes();
         let light = painter.light;
         let crowns = Field::new(Pattern::Fractal, s.bits(), 160.0);
@@ -265,12 +299,23 @@ pub struct Peaks {
 }
 
 impl Peaks {
+    fn profile(&self, painter: &Painter<'_>, s: &mut Stream) -> Profile {
+        let (low, high) = self.height;
+        Profile::new(reach(painter, self.distance), low, high, self.feature, 0.65, s.bits())
+    }
+
+    /// Announce what they hide, see [`Painter::occlude`].
+    pub fn announce(&self, painter: &mut Painter<'_>) {
+        let mut s = Stream::from_seed(key("peaks", &[self.seed]));
+        let profile = self.profile(painter, &mut s);
+        painter.occlude_ring(self.distance, &profile);
+    }
+
     /// Paint them.
     pub fn paint(&self, painter: &mut Painter<'_>, palette: &Palette) {
         let mut s = Stream::from_seed(key("peaks", &[self.seed]));
-        let (low, high) = self.height;
-        let profile =
-            Profile::new(reach(painter, self.distance), low, high, self.feature, 0.85, s.bits());
+        let high = self.height.1;
+        let profile = self.profile(painter, &mut s);
         let (right, toward) = painter.ring_axes();
         let base = Shaded::new(&painter.light, right, toward);
         let folds = Field::new(Pattern::Fractal, s.bits(), self.feature * 1.3);

@@ -1,3 +1,186 @@
-//! Data sets on disk as sources of frames.
+//! Data sets on disk as sources of frames: rendered by us, the published Synset layout, or plain class folders.
+//!
+//! Every file is decoded once when the folder is opened, so that a bad one is found before a run of hours and not in
+//! the middle of it. The same pass makes the content hash.
 
+mod check;
 pub mod decode;
+mod layout;
+mod table;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use image::GrayImage;
+
+use crate::digest;
+use crate::source::{Frame, FrameKey, FrameSource, MetadataValue, SourceError};
+use table::Table;
+
+/// How to read a folder.
+#[derive(Clone, Debug, Default)]
+pub struct OpenOptions {
+    /// Leave out frames that cannot be used, instead of failing; see [`Folder::skipped`].
+    pub skip_bad: bool,
+    /// Number of classes that the network knows; a class id beyond is an error. `None`: any id is fine.
+    pub classes: Option<u16>,
+    /// File of `CsvFiles/` that selects the pictures, for example `synset_train.csv`. `None`: all pictures.
+    pub list: Option<String>,
+    /// Worker threads for the check; 0 stands for one a processor.
+    pub threads: usize,
+}
+
+/// Which of the known layouts a folder has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// Written by `roadgaze render`.
+    Rendered,
+    /// `Cycles/`, `Masks/`, `CsvFiles/` as published; a mask counts where it is above 10.
+    Synset,
+    /// Class sub-folders with pictures, masks beside them.
+    Plain,
+}
+
+/// Files of one frame.
+#[derive(Clone, Debug)]
+struct Entry {
+    key: FrameKey,
+    image: PathBuf,
+    mask: PathBuf,
+}
+
+/// A frame that was left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// The file that cannot be used.
+    pub path: PathBuf,
+    /// What was expected and what was found.
+    pub problem: String,
+}
+
+/// A data set on disk.
+#[derive(Debug)]
+pub struct Folder {
+    root: PathBuf,
+    layout: Layout,
+    entries: Vec<Entry>,
+    class_names: Vec<String>,
+    table: Option<Table>,
+    skipped: Vec<Skipped>,
+    content_hash: String,
+}
+
+impl Folder {
+    /// Open a folder, find out its layout and check every file.
+    ///
+    /// # Errors
+    /// If it is not a folder of a known layout, or holds a file that cannot be used (with
+    /// [`OpenOptions::skip_bad`]: if no file can be used).
+    pub fn open(root: &Path, options: &OpenOptions) -> Result<Self, SourceError> {
+        let found = layout::find(root, options)?;
+        let table = match found.layout {
+            Layout::Rendered => Some(Table::read(&root.join(crate::write::metadata::FILE))?),
+            Layout::Synset | Layout::Plain => None,
+        };
+        let mut skipped: Vec<Skipped> = Vec::new();
+        let mut entries = Vec::new();
+        let mut hashes = Vec::new();
+        for (candidate, checked) in check::all(found, table.as_ref(), options.threads) {
+            match (candidate, checked) {
+                (Some(entry), Ok(hash)) => {
+                    hashes.push((entry.key, hash));
+                    entries.push(entry);
+                }
+                (_, Err(error)) if options.skip_bad => skipped.push(Skipped::from(error)),
+                (_, Err(error)) => return Err(error),
+                (None, Ok(_)) => {}
+            }
+        }
+        if entries.is_empty() {
+            let problem = match skipped.first() {
+                Some(first) => format!(
+                    "none of {} pictures can be used; the first, {}: {}",
+                    skipped.len(),
+                    first.path.display(),
+                    first.problem
+                ),
+                None => "expected pictures, found none".to_owned(),
+            };
+            return Err(layout::not_a_data_set(root, &problem));
+        }
+        let content_hash =
+            digest::content(hashes.iter().map(|(k, h)| (k.class, k.index, h.as_str())));
+        let (layout, class_names) = layout::names(root, &entries)?;
+        Ok(Self {
+            root: root.to_owned(),
+            layout,
+            entries,
+            class_names,
+            table,
+            skipped,
+            content_hash,
+        })
+    }
+
+    /// The layout that was found.
+    #[must_use]
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// What was left out because it cannot be used; to be listed at the end of a run.
+    #[must_use]
+    pub fn skipped(&self) -> &[Skipped] {
+        &self.skipped
+    }
+}
+
+impl From<SourceError> for Skipped {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::File { path, problem, .. } => Self { path, problem },
+            other => Self { path: PathBuf::new(), problem: other.to_string() },
+        }
+    }
+}
+
+impl FrameSource for Folder {
+    fn name(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    fn content_hash(&self) -> String {
+        self.content_hash.clone()
+    }
+
+    fn class_names(&self) -> &[String] {
+        &self.class_names
+    }
+
+    fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    fn key(&self, position: usize) -> Result<FrameKey, SourceError> {
+        let len = self.entries.len();
+        let entry = self.entries.get(position);
+        entry.map(|entry| entry.key).ok_or(SourceError::OutOfRange { position, len })
+    }
+
+    fn frame(&self, position: usize) -> Result<Frame, SourceError> {
+        let key = self.key(position)?;
+        let entry = &self.entries[position];
+        let (image, mask) = check::load(entry, self.layout)?;
+        let mut metadata = self.table.as_ref().map_or_else(BTreeMap::new, |t| t.row(key));
+        let file = entry.image.strip_prefix(&self.root).unwrap_or(&entry.image);
+        metadata.insert("file".into(), MetadataValue::Text(file.display().to_string()));
+        Ok(Frame { key, image, mask, metadata })
+    }
+}
+
+/// Set the mask to 255 where the published sets count it as sign, 0 elsewhere.
+fn binarise_published(mask: &mut GrayImage) {
+    for value in mask.iter_mut() {
+        *value = if *value > 10 { 255 } else { 0 };
+    }
+}

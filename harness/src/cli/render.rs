@@ -1,4 +1,5 @@
 //! `roadgaze render`: writes a set to disk, or describes it.
+#![expect(clippy::print_stdout, reason = "this is the command line")]
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;

@@ -13,7 +13,7 @@ mod rows;
 mod write;
 
 pub use read::{Stored, StoredFrame};
-pub use rows::{AttributionRow, FrameRow, Preview, Stage, Undefined};
+pub use rows::{AttributionRow, FrameRow, Preview, Stage};
 pub use write::RunStore;
 
 use std::path::PathBuf;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, Row};
 
-use super::{AttributionRow, FILE_NAME, FrameRow, Preview, SCHEMA, Stage, StoreError, Undefined};
+use super::{AttributionRow, FILE_NAME, FrameRow, Preview, SCHEMA, Stage, StoreError};
+use crate::metrics::Undefined;
 
 /// A frame as stored, without its preview.
 pub type StoredFrame = FrameRow;
@@ -160,7 +161,7 @@ fn frames(path: &Path, db: &Connection) -> Result<Vec<StoredFrame>, StoreError> 
     }
     let sql =
         "SELECT position, method, target, grid_rows, grid_columns, map, pixel_ratio, undefined,
-                      ceiling, evaluations FROM attribution ORDER BY position, method";
+                      ceiling, evaluations, proportional FROM attribution ORDER BY position, method";
     for (p, a, map, ratio, undefined) in collect(path, db, sql, |row| {
         let row_of_map = AttributionRow {
             method: row.get(1)?,
@@ -170,6 +171,7 @@ fn frames(path: &Path, db: &Connection) -> Result<Vec<StoredFrame>, StoreError> 
             ratio: Err(Undefined::NoPositive),
             ceiling: row.get(8)?,
             evaluations: row.get(9)?,
+            proportional: row.get(10)?,
         };
         Ok((
             row.get::<_, u32>(0)?,
@@ -182,7 +184,7 @@ fn frames(path: &Path, db: &Connection) -> Result<Vec<StoredFrame>, StoreError> 
         let map = f32_from_bytes(&map)
             .filter(|m| m.len() == usize::from(a.grid.0) * usize::from(a.grid.1))
             .ok_or_else(|| wrong(p, "a map of the grid's size", format!("{} bytes", map.len())))?;
-        let ratio = match (ratio, undefined.as_deref().map(Undefined::from_name)) {
+        let ratio = match (ratio, undefined.as_deref().map(reason)) {
             (Some(value), None) => Ok(value),
             (None, Some(Some(reason))) => Err(reason),
             _ => return Err(wrong(p, "a ratio or why there is none", format!("{undefined:?}"))),
@@ -205,6 +207,10 @@ fn frames(path: &Path, db: &Connection) -> Result<Vec<StoredFrame>, StoreError> 
     let mut frames: Vec<FrameRow> = frames.into_values().collect();
     frames.iter_mut().for_each(|frame| frame.stages.sort_unstable());
     Ok(frames)
+}
+
+fn reason(name: &str) -> Option<Undefined> {
+    [Undefined::NoPositive, Undefined::EmptyMask].into_iter().find(|u| u.name() == name)
 }
 
 fn collect<T>(
@@ -247,6 +253,7 @@ mod tests {
                     map: vec![1.0, -2.0, 0.0, 0.5],
                     ratio: Ok(0.625),
                     ceiling: 0.9,
+                    proportional: Some(0.8),
                     evaluations: 1,
                 },
                 AttributionRow {
@@ -256,6 +263,7 @@ mod tests {
                     map: vec![-1.0, 0.0],
                     ratio: Err(Undefined::NoPositive),
                     ceiling: 0.9,
+                    proportional: Some(0.8),
                     evaluations: 17,
                 },
             ],

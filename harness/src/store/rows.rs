@@ -1,5 +1,7 @@
 //! What is stored of a frame.
 
+use crate::metrics::Undefined;
+
 /// A timed part of the way of a frame, in the order in which it is passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
@@ -56,32 +58,6 @@ impl Stage {
     }
 }
 
-/// Why a frame has no pixel ratio.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Undefined {
-    /// No cell of the map is positive.
-    NoPositive,
-    /// The mask covers nothing.
-    EmptyMask,
-}
-
-impl Undefined {
-    /// Name in the store.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::NoPositive => "no_positive",
-            Self::EmptyMask => "empty_mask",
-        }
-    }
-
-    /// The reason of that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::NoPositive, Self::EmptyMask].into_iter().find(|u| u.name() == name)
-    }
-}
-
 /// One explanation of a frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AttributionRow {
@@ -97,6 +73,8 @@ pub struct AttributionRow {
     pub ratio: Result<f64, Undefined>,
     /// Highest ratio that any map of this grid could reach with this mask.
     pub ceiling: f64,
+    /// Ratio of the map whose cells are their own coverage; none for an empty mask.
+    pub proportional: Option<f64>,
     /// Forward passes spent, the cached ones not counted.
     pub evaluations: u32,
 }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, params};
 
+use crate::metrics::Undefined;
+
 use super::{FILE_NAME, FrameRow, SCHEMA, StoreError};
 
 const TABLES: &str = "
@@ -34,6 +36,7 @@ CREATE TABLE attribution (
     pixel_ratio REAL,
     undefined TEXT,
     ceiling REAL NOT NULL,
+    proportional REAL,
     evaluations INTEGER NOT NULL,
     PRIMARY KEY (position, method)
 ) STRICT;
@@ -200,7 +203,7 @@ impl RunStore {
         for a in &row.attributions {
             transaction
                 .prepare_cached(
-                    "INSERT INTO attribution VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                    "INSERT INTO attribution VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
                 )?
                 .execute(params![
                     row.position,
@@ -210,8 +213,9 @@ impl RunStore {
                     a.grid.1,
                     bytes_from_f32(&a.map),
                     a.ratio.ok(),
-                    a.ratio.err().map(super::Undefined::name),
+                    a.ratio.err().map(Undefined::name),
                     a.ceiling,
+                    a.proportional,
                     a.evaluations,
                 ])?;
         }

@@ -1,0 +1,71 @@
+//! The command line: one file a command, each a set of arguments and what to do with them.
+//!
+//! Exit codes: 0 done, 1 a budget or margin is missed, 2 wrong usage or bad input.
+
+mod decode;
+mod progress;
+mod render;
+mod report;
+mod run;
+
+use clap::{Parser, Subcommand};
+
+/// Whether what was asked for is done, or a limit that the user set was missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Exit code 0.
+    Done,
+    /// Exit code 1.
+    Missed,
+}
+
+/// Does the network still look at the sign on the vehicle's own computer, and does it answer in time?
+///
+/// Without a command, the built-in plan runs: rendered test frames, a network of the zoo, GradCAM and Kernel SHAP.
+#[derive(Debug, Parser)]
+#[command(version, about, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: run::RunArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Stream frames, classify and explain them, store and report the result
+    Run(run::RunArgs),
+    Render(render::Render),
+    /// Make summary.json and report.html again from the store of a run
+    Report(report::ReportArgs),
+    /// Print the device events of a run
+    Decode(decode::DecodeArgs),
+}
+
+impl Cli {
+    /// Do what was asked for.
+    ///
+    /// # Errors
+    /// With a message for the user: place, expected, found, remedy.
+    pub fn execute(self) -> anyhow::Result<Outcome> {
+        match self.command {
+            None => run::execute(self.run),
+            Some(Command::Run(args)) => run::execute(args),
+            Some(Command::Render(args)) => args.execute(),
+            Some(Command::Report(args)) => report::execute(&args),
+            Some(Command::Decode(args)) => decode::execute(&args),
+        }
+    }
+}
+
+/// A line for the user; a reader that closed the pipe is no error.
+fn print(line: &str) {
+    use std::io::Write as _;
+    drop(writeln!(std::io::stdout(), "{line}"));
+}
+
+/// A remark beside the result.
+fn tell(line: &str) {
+    use std::io::Write as _;
+    drop(writeln!(std::io::stderr(), "{line}"));
+}

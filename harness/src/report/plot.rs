@@ -1,0 +1,182 @@
+//! Plots as SVG that follow the page's light or dark colours.
+//!
+//! Data colours are those of Okabe and Ito (2008), which the colour-blind can tell apart. Lines and text
+//! are drawn in one marker colour that is replaced by `currentColor` afterwards.
+
+use plotters::coord::ranged1d::{Ranged, ValueFormatter};
+use plotters::prelude::{
+    Cartesian2d, ChartBuilder, ChartContext, Color as _, DrawingArea, IntoDrawingArea as _,
+    IntoFont as _, IntoLogRange as _, LineSeries, RGBColor, Rectangle, SVGBackend,
+    SeriesLabelPosition,
+};
+
+use super::ReportError;
+
+/// Stands for the colour of text on the page.
+const INK: RGBColor = RGBColor(1, 2, 3);
+const INK_HEX: &str = "#010203";
+const PALETTE: [RGBColor; 6] = [
+    RGBColor(0, 114, 178),
+    RGBColor(230, 159, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(86, 180, 233),
+    RGBColor(213, 94, 0),
+];
+const BINS: usize = 20;
+
+fn failed(name: &'static str) -> impl Fn(String) -> ReportError {
+    move |problem| ReportError::Plot { name, problem }
+}
+
+/// Frames by pixel ratio, a line for each named group.
+///
+/// # Errors
+/// If the plotting library fails.
+pub(super) fn ratio_histogram(groups: &[(String, Vec<f64>)]) -> Result<String, ReportError> {
+    let name = "pixel ratio";
+    draw(name, 560, 300, |root| {
+        let counts: Vec<(String, Vec<f64>)> = groups
+            .iter()
+            .filter(|(_, values)| !values.is_empty())
+            .map(|(group, values)| (group.clone(), shares(values)))
+            .collect();
+        let top = counts.iter().flat_map(|(_, c)| c).copied().fold(0.05, f64::max) * 1.1;
+        let mut chart = ChartBuilder::on(root)
+            .margin(8)
+            .x_label_area_size(38)
+            .y_label_area_size(54)
+            .build_cartesian_2d(0.0..1.0, 0.0..top)
+            .map_err(|e| e.to_string())?;
+        mesh(&mut chart, "pixel ratio", "share of frames", &|v| format!("{v:.1}"), &|v| {
+            format!("{:.0} %", v * 100.0)
+        })?;
+        for ((group, bins), colour) in counts.iter().zip(PALETTE) {
+            let steps = bins.iter().enumerate().flat_map(|(i, &share)| {
+                let x = i as f64 / BINS as f64;
+                [(x, share), (x + 1.0 / BINS as f64, share)]
+            });
+            chart
+                .draw_series(LineSeries::new(steps, colour.stroke_width(2)))
+                .map_err(|e| e.to_string())?
+                .label(group.clone())
+                .legend(move |(x, y)| {
+                    Rectangle::new([(x, y - 4), (x + 14, y + 4)], colour.filled())
+                });
+        }
+        legend(&mut chart)
+    })
+}
+
+/// Latency by percentile for each stage, logarithmic in time.
+///
+/// # Errors
+/// If the plotting library fails.
+pub(super) fn latency(stages: &[(String, Vec<f64>)]) -> Result<String, ReportError> {
+    let all = || stages.iter().flat_map(|(_, v)| v).copied();
+    let (low, high) = (all().fold(f64::MAX, f64::min).max(1e-3), all().fold(0.0, f64::max));
+    if high <= 0.0 {
+        return Ok(String::new());
+    }
+    draw("latency", 560, 300, |root| {
+        let mut chart = ChartBuilder::on(root)
+            .margin(8)
+            .x_label_area_size(38)
+            .y_label_area_size(62)
+            .build_cartesian_2d(0.0..100.0, (low * 0.8..high * 1.3).log_scale())
+            .map_err(|e| e.to_string())?;
+        mesh(&mut chart, "percentile of frames", "milliseconds", &|v| format!("{v:.0}"), &|v| {
+            if *v >= 1.0 { format!("{v:.0}") } else { format!("{v:.2}") }
+        })?;
+        for ((stage, sorted), colour) in stages.iter().zip(PALETTE) {
+            let n = sorted.len();
+            let points = sorted
+                .iter()
+                .enumerate()
+                .map(|(i, &ms)| ((i as f64 + 0.5) / n as f64 * 100.0, ms.max(low)));
+            chart
+                .draw_series(LineSeries::new(points, colour.stroke_width(2)))
+                .map_err(|e| e.to_string())?
+                .label(stage.clone())
+                .legend(move |(x, y)| {
+                    Rectangle::new([(x, y - 4), (x + 14, y + 4)], colour.filled())
+                });
+        }
+        legend(&mut chart)
+    })
+}
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
+
+fn draw(
+    name: &'static str,
+    width: u32,
+    height: u32,
+    content: impl FnOnce(&Area<'_>) -> Result<(), String>,
+) -> Result<String, ReportError> {
+    let mut svg = String::new();
+    {
+        let root = SVGBackend::with_string(&mut svg, (width, height)).into_drawing_area();
+        content(&root).map_err(failed(name))?;
+        root.present().map_err(|e| failed(name)(e.to_string()))?;
+    }
+    // scale with the page instead of having a size of its own
+    let fixed = format!("<svg width=\"{width}\" height=\"{height}\"");
+    Ok(svg.replacen(&fixed, "<svg role=\"img\"", 1).replace(INK_HEX, "currentColor"))
+}
+
+fn shares(values: &[f64]) -> Vec<f64> {
+    let mut bins = vec![0.0; BINS];
+    for value in values {
+        bins[bin(*value)] += 1.0 / values.len() as f64;
+    }
+    bins
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the bins")]
+fn bin(value: f64) -> usize {
+    (value.clamp(0.0, 1.0) * BINS as f64).min(BINS as f64 - 1.0) as usize
+}
+
+fn mesh<X, Y>(
+    chart: &mut ChartContext<'_, SVGBackend<'_>, Cartesian2d<X, Y>>,
+    x_name: &str,
+    y_name: &str,
+    x_format: &dyn Fn(&f64) -> String,
+    y_format: &dyn Fn(&f64) -> String,
+) -> Result<(), String>
+where
+    X: Ranged<ValueType = f64> + ValueFormatter<f64>,
+    Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
+{
+    let text = ("sans-serif", 13).into_font().color(&INK);
+    chart
+        .configure_mesh()
+        .axis_style(INK)
+        .bold_line_style(INK.mix(0.15))
+        .light_line_style(INK.mix(0.0))
+        .label_style(text.clone())
+        .axis_desc_style(text)
+        .x_desc(x_name)
+        .y_desc(y_name)
+        .x_label_formatter(x_format)
+        .y_label_formatter(y_format)
+        .draw()
+        .map_err(|e| e.to_string())
+}
+
+fn legend<'a, X, Y>(
+    chart: &mut ChartContext<'a, SVGBackend<'a>, Cartesian2d<X, Y>>,
+) -> Result<(), String>
+where
+    X: Ranged<ValueType = f64>,
+    Y: Ranged<ValueType = f64>,
+{
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperLeft)
+        .label_font(("sans-serif", 13).into_font().color(&INK))
+        .border_style(INK.mix(0.0))
+        .draw()
+        .map_err(|e| e.to_string())
+}

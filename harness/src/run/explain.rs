@@ -1,0 +1,243 @@
+//! What is done with one frame: preprocess, classify, explain, measure.
+
+use datasets::source::MetadataValue;
+use models::{Classifier as _, ModelError, Network, Prediction, Preprocessor, Session};
+use sha2::{Digest as _, Sha256};
+
+use super::plan::{Method, RunPlan, Target};
+use crate::attribution::{
+    AttributionError, Map, MaskedPicture, Plan, Solution, gradcam, kernel_shap,
+};
+use crate::clock::Clock;
+use crate::feed::{Received, Truth};
+use crate::metrics::{self, Mask};
+use crate::report;
+use crate::store::{AttributionRow, FrameRow, Stage};
+use crate::telemetry::hex;
+
+/// Why a frame could not be explained.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExplainError {
+    /// The network failed.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The explanation failed.
+    #[error(transparent)]
+    Attribution(#[from] AttributionError),
+    /// The picture could not be encoded for the report.
+    #[error("preview: {0}")]
+    Preview(#[from] image::ImageError),
+    /// Kernel SHAP was asked for without a coalition plan.
+    #[error("kernel-shap: no coalition plan was drawn; this is a bug in roadgaze")]
+    NoPlan,
+    /// The mask does not fit the picture.
+    #[error("mask of {width} x {height} pixels holds {bytes} bytes")]
+    Mask {
+        /// Columns.
+        width: u32,
+        /// Rows.
+        height: u32,
+        /// Bytes found.
+        bytes: usize,
+    },
+}
+
+/// Network sessions, coalition plan and settings, ready for frames.
+#[derive(Debug)]
+pub struct Explainer {
+    plan: RunPlan,
+    network: Network,
+    preprocessor: Preprocessor,
+    sessions: Vec<Session>,
+    coalitions: Option<Plan>,
+    previews_left: usize,
+}
+
+impl Explainer {
+    /// Prepare everything that does not depend on a frame.
+    ///
+    /// # Errors
+    /// If a method is asked for that this network does not support, or the coalition plan cannot be drawn.
+    pub fn new(plan: &RunPlan, network: &Network) -> Result<Self, ExplainError> {
+        let wants = |method| plan.attribute.contains(&method);
+        if wants(Method::Gradcam) {
+            network.head()?;
+        }
+        let shap = &plan.shap;
+        let coalitions = wants(Method::KernelShap)
+            .then(|| Plan::draw(shap.estimator, shap.grid, shap.evaluations, shap.seed))
+            .transpose()?;
+        let count = if coalitions.is_some() { plan.thread_count() } else { 1 };
+        let sessions = (0..count).map(|_| network.session()).collect::<Result<_, _>>()?;
+        Ok(Self {
+            plan: plan.clone(),
+            network: network.clone(),
+            preprocessor: Preprocessor::new(&network.manifest().input),
+            sessions,
+            coalitions,
+            previews_left: plan.previews,
+        })
+    }
+
+    /// Hash of the coalition plan, if there is one.
+    #[must_use]
+    pub fn plan_hash(&self) -> Option<&str> {
+        self.coalitions.as_ref().map(Plan::hash)
+    }
+
+    /// Hash and text of the coalition plan, for the store.
+    ///
+    /// # Errors
+    /// If it cannot be written as JSON.
+    pub fn plan_body(&self) -> Result<Option<(String, String)>, ExplainError> {
+        let Some(plan) = &self.coalitions else { return Ok(None) };
+        Ok(Some((plan.hash().to_owned(), plan.to_json()?)))
+    }
+
+    /// The row of a frame, with all stages timed but those around it.
+    ///
+    /// # Errors
+    /// If the network or an explanation fails.
+    pub fn explain(
+        &mut self,
+        frame: &Received,
+        truth: &Truth,
+        clock: Clock,
+    ) -> Result<FrameRow, ExplainError> {
+        let (width, height) = frame.image.dimensions();
+        let rgb = frame.image.as_raw();
+        let (columns, rows) = (to_usize(width), to_usize(height));
+        let (input, preprocess) = clock.time(|| self.preprocessor.run(rgb, columns, rows));
+        let input = input?;
+        let (prediction, network) = clock.time(|| self.sessions[0].run(&input));
+        let prediction = prediction?;
+        let mask_bytes = truth.mask.as_raw();
+        let mask =
+            Mask::new(to_usize(truth.mask.height()), to_usize(truth.mask.width()), mask_bytes)
+                .ok_or(ExplainError::Mask { width, height, bytes: mask_bytes.len() })?;
+        let best = metrics::top_classes(&prediction.logits, 5);
+        let target = match self.plan.target {
+            Target::Predicted => best.first().copied().unwrap_or(0),
+            Target::True => usize::from(truth.key.class),
+        };
+        let mut stages = vec![(Stage::Preprocess, preprocess.0), (Stage::Network, network.0)];
+        let mut attributions = Vec::new();
+        for method in self.plan.attribute.clone() {
+            let (result, taken) = clock.time(|| match method {
+                Method::Gradcam => self.gradcam(&prediction, target),
+                Method::KernelShap => self.kernel_shap(rgb, &input, target),
+            });
+            let (map, forwards) = result?;
+            stages.push((stage_of(method), taken.0));
+            attributions.push(self.measure(method, target, &map, forwards, &mask));
+        }
+        let preview = if self.previews_left > 0 {
+            self.previews_left -= 1;
+            Some(report::preview(&frame.image, &truth.mask)?)
+        } else {
+            None
+        };
+        let probabilities = gradcam::softmax(&prediction.logits);
+        let confidence = best.first().and_then(|&c| probabilities.get(c)).copied().unwrap_or(0.0);
+        Ok(FrameRow {
+            position: frame.header.position,
+            class: truth.key.class,
+            index: truth.key.index,
+            shape: text(truth, "shape"),
+            environment: text(truth, "environment"),
+            image_hash: hex(&Sha256::digest(rgb)[..8]),
+            mask_share: mask.area_share(),
+            top5: best.iter().map(|&c| class_number(c)).collect(),
+            confidence: narrow(confidence),
+            logits: prediction.logits,
+            attributions,
+            stages,
+            preview,
+        })
+    }
+
+    fn gradcam(
+        &self,
+        prediction: &Prediction,
+        target: usize,
+    ) -> Result<(Map, usize), ExplainError> {
+        let map = gradcam(prediction, self.network.head()?, target, self.plan.gradcam)?;
+        Ok((map, 1))
+    }
+
+    fn kernel_shap(
+        &mut self,
+        rgb: &[u8],
+        input: &[f32],
+        target: usize,
+    ) -> Result<(Map, usize), ExplainError> {
+        let plan = self.coalitions.as_ref().ok_or(ExplainError::NoPlan)?;
+        let shap = &self.plan.shap;
+        let baseline = shap.baseline.tensor(rgb, input, &self.preprocessor);
+        let info = self.network.info();
+        let size = (info.height, info.width);
+        let picture = MaskedPicture::new(input.to_vec(), baseline, size, shap.grid)?;
+        let explanation =
+            kernel_shap(plan, &picture, target, shap.output, Solution::Exact, &mut self.sessions)?;
+        Ok((explanation.map, explanation.forwards))
+    }
+
+    fn measure(
+        &self,
+        method: Method,
+        target: usize,
+        map: &Map,
+        forwards: usize,
+        mask: &Mask,
+    ) -> AttributionRow {
+        let (rows, columns, rule) = (map.height(), map.width(), self.plan.upsampling);
+        AttributionRow {
+            method: method.name().to_owned(),
+            target: class_number(target),
+            grid: (class_number(rows), class_number(columns)),
+            map: map.values().iter().map(|&v| narrow(v)).collect(),
+            ratio: metrics::pixel_ratio(map, mask, rule),
+            ceiling: metrics::ceiling(mask, rows, columns, rule),
+            proportional: metrics::proportional(mask, rows, columns, rule),
+            evaluations: u32::try_from(forwards).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+impl From<ExplainError> for super::RunError {
+    fn from(source: ExplainError) -> Self {
+        match source {
+            ExplainError::Model(error) => Self::Model(error),
+            other => Self::Explain { position: 0, source: other },
+        }
+    }
+}
+
+const fn stage_of(method: Method) -> Stage {
+    match method {
+        Method::Gradcam => Stage::Gradcam,
+        Method::KernelShap => Stage::KernelShap,
+    }
+}
+
+fn text(truth: &Truth, name: &str) -> String {
+    match truth.metadata.get(name) {
+        Some(MetadataValue::Text(text)) => text.clone(),
+        _ => String::new(),
+    }
+}
+
+fn to_usize(side: u32) -> usize {
+    usize::try_from(side).unwrap_or(usize::MAX)
+}
+
+/// Classes and grid sides are far below 65,536.
+fn class_number(class: usize) -> u16 {
+    u16::try_from(class).unwrap_or(u16::MAX)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "stored values need no more than 24 bits")]
+const fn narrow(value: f64) -> f32 {
+    value as f32
+}

@@ -1,0 +1,249 @@
+//! Everything that can be set for a run, from a TOML file or the command line.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::attribution::{Baseline, Estimator, GradCamSettings, Grid, Output, Upsampling};
+
+/// Why a plan is not usable.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// The file could not be read.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not a plan.
+    #[error("{path}: {source}")]
+    Toml {
+        /// Which.
+        path: PathBuf,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+    /// A value is out of its range.
+    #[error("{name}: {expected} expected, {found} found")]
+    Range {
+        /// Setting.
+        name: &'static str,
+        /// What is possible.
+        expected: String,
+        /// What was given.
+        found: String,
+    },
+}
+
+/// A way to explain a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// `GradCAM` at the last feature map, in closed form.
+    Gradcam,
+    /// Kernel SHAP (or another estimator of Shapley values) on super-pixels.
+    KernelShap,
+}
+
+impl Method {
+    /// Name in the store, in `summary.json` and on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Gradcam => "gradcam",
+            Self::KernelShap => "kernel-shap",
+        }
+    }
+
+    /// The method of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Gradcam, Self::KernelShap].into_iter().find(|m| m.name() == name)
+    }
+}
+
+/// Which class is explained.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Target {
+    /// The class with the highest logit.
+    #[default]
+    Predicted,
+    /// The true class.
+    True,
+}
+
+/// Settings of Kernel SHAP.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ShapSettings {
+    /// How coalitions are drawn and weighed.
+    pub estimator: Estimator,
+    /// Coalitions a frame, the two ends included.
+    pub evaluations: usize,
+    /// Super-pixels.
+    pub grid: Grid,
+    /// What a masked super-pixel shows.
+    pub baseline: Baseline,
+    /// Number that is explained.
+    pub output: Output,
+    /// Seed of the plan.
+    pub seed: u64,
+}
+
+impl Default for ShapSettings {
+    fn default() -> Self {
+        Self {
+            estimator: Estimator::Captum,
+            evaluations: 200,
+            grid: Grid::default(),
+            baseline: Baseline::Zero,
+            output: Output::Logit,
+            seed: 1,
+        }
+    }
+}
+
+/// A run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RunPlan {
+    /// Name of a network in the zoo, a manifest, or an ONNX file with its manifest beside it.
+    pub model: String,
+    /// `synthetic:CF/test` and the like, or a folder.
+    pub data: String,
+    /// Frames to process; the first ones of the data set, which are balanced over classes.
+    pub frames: usize,
+    /// How decisions are explained.
+    pub attribute: Vec<Method>,
+    /// Class that is explained.
+    pub target: Target,
+    /// Settings of `GradCAM`.
+    pub gradcam: GradCamSettings,
+    /// Settings of Kernel SHAP.
+    pub shap: ShapSettings,
+    /// How a map of few cells meets a mask of many pixels.
+    pub upsampling: Upsampling,
+    /// Threads that evaluate coalitions; 0 = all cores.
+    pub threads: usize,
+    /// Pictures kept for the report.
+    pub previews: usize,
+    /// Count frames that cannot be read instead of ending the run.
+    pub skip_bad: bool,
+}
+
+impl Default for RunPlan {
+    fn default() -> Self {
+        Self {
+            model: DEFAULT_MODEL.to_owned(),
+            data: "synthetic:CF/test".to_owned(),
+            frames: 82,
+            attribute: vec![Method::Gradcam, Method::KernelShap],
+            target: Target::Predicted,
+            gradcam: GradCamSettings::default(),
+            shap: ShapSettings::default(),
+            upsampling: Upsampling::Nearest,
+            threads: 0,
+            previews: 200,
+            skip_bad: false,
+        }
+    }
+}
+
+/// Network of the built-in plan.
+pub(super) const DEFAULT_MODEL: &str = "resnet-tiny-cf";
+
+impl RunPlan {
+    /// Read a plan; what it does not name keeps its default.
+    ///
+    /// # Errors
+    /// If the file cannot be read or names an unknown setting or value.
+    pub fn read(path: &Path) -> Result<Self, PlanError> {
+        let text = fs::read_to_string(path)
+            .map_err(|source| PlanError::File { path: path.to_owned(), source })?;
+        toml::from_str(&text)
+            .map_err(|source| PlanError::Toml { path: path.to_owned(), source: Box::new(source) })
+    }
+
+    /// Positions to process in a data set of that many frames.
+    ///
+    /// # Errors
+    /// If no frame is asked for, or more than there are.
+    pub fn positions(&self, available: usize) -> Result<Vec<u32>, PlanError> {
+        if self.frames == 0 || self.frames > available {
+            return Err(PlanError::Range {
+                name: "--frames",
+                expected: format!("1 to {available}, as many as {} has,", self.data),
+                found: self.frames.to_string(),
+            });
+        }
+        Ok((0..u32::try_from(self.frames).unwrap_or(u32::MAX)).collect())
+    }
+
+    /// Threads to use.
+    #[must_use]
+    pub fn thread_count(&self) -> usize {
+        if self.threads > 0 {
+            return self.threads;
+        }
+        std::thread::available_parallelism().map_or(1, usize::from)
+    }
+
+    /// The settings that decide the results, by dotted name.
+    #[must_use]
+    pub fn settings(&self) -> BTreeMap<String, Value> {
+        let mut flat = BTreeMap::new();
+        flatten("", &serde_json::to_value(self).unwrap_or(Value::Null), &mut flat);
+        // speed, not results
+        flat.remove("threads");
+        flat
+    }
+}
+
+fn flatten(prefix: &str, value: &Value, into: &mut BTreeMap<String, Value>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                let name =
+                    if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+                flatten(&name, field, into);
+            }
+        }
+        other => {
+            into.insert(prefix.to_owned(), other.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_survives_toml_and_unknown_settings_are_refused() {
+        let plan = RunPlan { frames: 7, ..RunPlan::default() };
+        let text = toml::to_string(&plan).unwrap();
+        assert_eq!(toml::from_str::<RunPlan>(&text).unwrap(), plan);
+        assert!(toml::from_str::<RunPlan>("frmes = 7").is_err());
+        assert_eq!(toml::from_str::<RunPlan>("").unwrap(), RunPlan::default());
+    }
+
+    #[test]
+    fn settings_are_flat_and_leave_speed_out() {
+        let settings = RunPlan::default().settings();
+        assert_eq!(settings.get("shap.seed"), Some(&Value::from(1)));
+        assert!(!settings.contains_key("threads"));
+    }
+
+    #[test]
+    fn more_frames_than_there_are_is_an_error_with_both_numbers() {
+        let error = RunPlan::default().positions(10).unwrap_err().to_string();
+        assert!(error.contains("1 to 10") && error.contains("82 found"), "{error}");
+    }
+}
