@@ -71,7 +71,7 @@ PRESETS: dict[str, Preset] = {
         ),
         Preset(
             "tiny",
-            (Stage(64, 6, 64), Stage(112, 2, 64), Stage(224, 0.3, 32)),
+            (Stage(64, 4, 64), Stage(112, 1.5, 64), Stage(160, 0.4, 64), Stage(224, 0.3, 32)),
             learning_rate=4e-3,
             clip_norm=1.0,
         ),
