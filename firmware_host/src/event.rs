@@ -69,15 +69,20 @@ pub enum Event {
 impl Event {
     /// Send the event to the global defmt logger, at the level that it deserves.
     pub fn log(&self) {
+        let out_of_order = |arrival: &Arrival| *arrival != Arrival::InOrder;
         match self {
             Self::Dropped { .. } | Self::Deadline { verdict: Verdict::Missed { .. }, .. } => {
                 defmt::warn!("{}", self);
             }
-            Self::Finished { .. } => defmt::info!("{}", self),
-            Self::Arrived { arrival, .. } if *arrival != Arrival::InOrder => {
-                defmt::warn!("{}", self)
+            Self::Arrived { arrival, .. } if out_of_order(arrival) => {
+                defmt::warn!("{}", self);
             }
-            _ => defmt::debug!("{}", self),
+            Self::Finished { .. } => {
+                defmt::info!("{}", self);
+            }
+            _ => {
+                defmt::debug!("{}", self);
+            }
         }
     }
 }

@@ -30,7 +30,7 @@ class Preset:
     weight_decay: float = 0.05
     """Not applied to biases, norms and layer scales."""
     warmup_share: float = 0.05
-    """Share of all pictures seen during warm-up."""
+    """Share of all pixels seen during warm-up."""
     label_smoothing: float = 0.0
     clip_norm: float = 0.0
     """Largest norm of the gradient; 0 is no clipping."""
