@@ -194,6 +194,8 @@ impl Sky {
     /// As [`Sky::paint`], but only where no announced surface hides it.
     pub fn paint_behind(&self, view: &View, painter: &mut super::painter::Painter<'_>) {
         let nearest = painter.nearest().to_vec();
+        // what an announced surface fails to cover by a pixel must not keep what was on the canvas
+        painter.canvas.pixels.fill(self.haze());
         self.paint_where(view, painter.canvas, &nearest);
     }
 

@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         return arguments.execute(arguments)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         print(f"roadgaze-desktop {arguments.command}: {error}", file=sys.stderr)
         return 2
 

@@ -30,7 +30,7 @@ class Preset:
     weight_decay: float = 0.05
     """Not applied to biases, norms and layer scales."""
     warmup_share: float = 0.05
-    """Share of all pictures seen during warm-up."""
+    """Share of all pixels seen during warm-up."""
     label_smoothing: float = 0.0
     clip_norm: float = 0.0
     """Largest norm of the gradient; 0 is no clipping."""
@@ -71,7 +71,7 @@ PRESETS: dict[str, Preset] = {
         ),
         Preset(
             "tiny",
-            (Stage(64, 6, 64), Stage(112, 2, 64), Stage(224, 0.3, 32)),
+            (Stage(64, 4, 64), Stage(112, 1.5, 64), Stage(160, 0.4, 64), Stage(224, 0.3, 32)),
             learning_rate=4e-3,
             clip_norm=1.0,
         ),

@@ -85,7 +85,7 @@ def steps_of(stage: Stage, images: int) -> int:
 
 
 def learning_rate(recipe: Preset, progress: float) -> float:
-    """Linear warm-up, then cosine to zero; `progress` is the share of all pictures already seen."""
+    """Linear warm-up, then cosine to zero; `progress` is the share of all pixels already seen."""
     if progress < recipe.warmup_share:
         return recipe.learning_rate * max(progress, 1e-3) / recipe.warmup_share
     along = (progress - recipe.warmup_share) / (1 - recipe.warmup_share)
@@ -274,7 +274,6 @@ class Trainer:
         began = time.monotonic()
         before = self.minutes
         saved = began
-        total = sum(steps_of(s, len(self.images)) * s.batch for s in self.recipe.stages)
         handlers = {s: signal.signal(s, self._on_signal) for s in (signal.SIGTERM, signal.SIGINT)}
         try:
             while self.stage < len(self.recipe.stages):
@@ -284,7 +283,7 @@ class Trainer:
                 stage_seed = self.settings.seed * 100 + self.stage
                 last = steps_of(stage, len(self.images))
                 for step, positions in batches(len(labels), stage_seed, stage.batch, self.step, last):
-                    rate = learning_rate(self.recipe, self.seen / total)
+                    rate = learning_rate(self.recipe, self.progress())
                     for group in self.optimizer.param_groups:
                         group["lr"] = rate
                     positions = positions.to(self.device)
@@ -294,7 +293,7 @@ class Trainer:
                     self.seen += stage.batch
                     now = time.monotonic()
                     self.minutes = before + (now - began) / 60
-                    self._progress(total, rate)
+                    self._show(rate)
                     if self.seen // len(self.images) > epoch or self.step == last:
                         self._log(stage, losses, rate)
                         losses = []
@@ -316,10 +315,16 @@ class Trainer:
     def _on_signal(self, _number: int, _frame: object) -> None:
         self._stop = True
 
-    def _progress(self, total: int, rate: float) -> None:
+    def progress(self) -> float:
+        """Share of all pixels seen: counted in images, the late large stages would begin at a rate near zero."""
+        pixels = [steps_of(s, len(self.images)) * s.batch * s.size**2 for s in self.recipe.stages]
+        stage = self.recipe.stages[self.stage]
+        return (sum(pixels[: self.stage]) + self.step * stage.batch * stage.size**2) / sum(pixels)
+
+    def _show(self, rate: float) -> None:
         if self.settings.quiet or not sys.stderr.isatty():
             return
-        share = self.seen / total
+        share = self.progress()
         left = self.minutes * (1 - share) / max(share, 1e-9)
         bar = "#" * int(30 * share)
         print(
