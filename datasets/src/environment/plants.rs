@@ -3,7 +3,7 @@
 //! A crown is about twenty clumps spread over an ellipsoid, painted from the back to the front. Each
 //! has a ragged edge and gaps from noise, and is lit as part of a sphere that is itself part of the
 //! crown, so crowns have light and dark sides, and sky shows through them. In winter the same tree is
-//! a skeleton, see [`super::bare_tree`].
+//! a skeleton, see `bare_tree.rs`.
 
 use crate::canvas::Rgb;
 use crate::geometry::Vec3;
