@@ -163,7 +163,8 @@ mod tests {
             let mut canvas = Canvas::new(64, 64, Rgb::default());
             let mut p = Painter::new(&mut canvas, &view, Rgb::default(), 1e9);
             let centre = p.camera.position.plus(p.camera.rotation.forward.scale(14.0));
-            let base = centre.minus(UP.scale(2.0));
+            // below the eye: a box has no underside, a prism has one
+            let base = Vec3::new(centre.x, 0.0, centre.z);
             let along = Vec3::new(0.8, 0.0, 0.6);
             if prism {
                 let outline = [(-1.5, 0.0), (1.5, 0.0), (1.5, 3.0), (-1.5, 3.0)];
