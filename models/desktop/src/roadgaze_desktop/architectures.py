@@ -71,7 +71,7 @@ class Architecture:
 
 
 def _build_resnet50(num_classes: int) -> nn.Module:
-    return resnet50(num_classes=num_classes)
+    return resnet50(num_classes=num_classes, zero_init_residual=True)
 
 
 def _build_convnext(constructor: Callable[..., nn.Module], drop: float, num_classes: int) -> nn.Module:

@@ -204,5 +204,6 @@ def joined(sets: Sequence[RenderedSet]) -> RenderedSet:
         [shard for s in sets for shard in s.images],
         np.concatenate([s.labels for s in sets]),
         np.concatenate([s.indices for s in sets]),
+        [shard for s in sets for shard in s.masks or ()] if all(s.masks is not None for s in sets) else None,
         class_names=sets[0].class_names,
     )

@@ -18,6 +18,8 @@ class Stage:
     epochs: float
     """Passes over the training set; parts of a pass are allowed."""
     batch: int
+    closeup: bool = False
+    """Windows about the signs instead of whole pictures; needs masks."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,21 @@ PRESETS: dict[str, Preset] = {
             (Stage(64, 8, 64), Stage(112, 3, 64), Stage(224, 1, 32)),
             learning_rate=1e-3,
             clip_norm=1.0,
+        ),
+        # a start for both kinds of sets from close-ups, then `cpu-short` on one set: an hour of one core with AMX
+        Preset(
+            "cpu-start",
+            (Stage(64, 5.5, 64, closeup=True),),
+            learning_rate=1.5e-3,
+            clip_norm=1.0,
+            autocast=True,
+        ),
+        Preset(
+            "cpu-short",
+            (Stage(128, 0.6, 32), Stage(224, 0.9, 32)),
+            learning_rate=6e-4,
+            clip_norm=1.0,
+            autocast=True,
         ),
         Preset(
             "tiny",

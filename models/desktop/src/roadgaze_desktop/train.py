@@ -23,6 +23,7 @@ from . import snapshots
 from .architectures import architecture, parameters
 from .augment import augmented
 from .checkpoints import load_into
+from .closeups import closeups
 from .data import MEAN, STD, RenderedSet, joined, open_set
 from .evaluate import accuracy
 from .presets import PRESETS, Preset, Stage, preset
@@ -224,7 +225,7 @@ class Trainer:
 
     def _position(self) -> dict:
         return {
-            "stages": [[s.size, s.epochs, s.batch] for s in self.recipe.stages],
+            "stages": [[s.size, s.epochs, s.batch, s.closeup] for s in self.recipe.stages],
             "stage": self.stage,
             "step": self.step,
             "seen": self.seen,
@@ -239,7 +240,7 @@ class Trainer:
             state = snapshots.load(self.settings.out / LIGHT, self.identity())
         if state is None:
             return False
-        stages = tuple(Stage(int(s), float(e), int(b)) for s, e, b in state["stages"])
+        stages = tuple(Stage(int(s), float(e), int(b), bool(c)) for s, e, b, c in state["stages"])
         self.recipe = Preset(**{**self.recipe.__dict__, "stages": stages})
         self.network.load_state_dict(state["network"])
         if "optimizer" in state:
@@ -278,7 +279,8 @@ class Trainer:
         try:
             while self.stage < len(self.recipe.stages):
                 stage = self.recipe.stages[self.stage]
-                pictures, labels = self.images.resident(stage.size, self.device)
+                view = closeups(self.images, stage.size, self.device) if stage.closeup else None
+                pictures, labels = view or self.images.resident(stage.size, self.device)
                 losses: list[Tensor] = []
                 stage_seed = self.settings.seed * 100 + self.stage
                 last = steps_of(stage, len(self.images))
