@@ -71,21 +71,11 @@ PRESETS: dict[str, Preset] = {
             learning_rate=1e-3,
             clip_norm=1.0,
         ),
-        # a start for both kinds of sets from close-ups, then `cpu-short` on one set: an hour of one core with AMX
-        Preset(
-            "cpu-start",
-            (Stage(64, 5.5, 64, closeup=True),),
-            learning_rate=1.5e-3,
-            clip_norm=1.0,
-            autocast=True,
-        ),
-        Preset(
-            "cpu-short",
-            (Stage(128, 0.6, 32), Stage(224, 0.9, 32)),
-            learning_rate=6e-4,
-            clip_norm=1.0,
-            autocast=True,
-        ),
+        # three steps, each starting from the one before: close-ups from both kinds of sets, then whole pictures of
+        # one set, small and full size; an hour of one core with AMX for two networks
+        Preset("cpu-start", (Stage(64, 5.5, 64, closeup=True),), learning_rate=1.5e-3, clip_norm=1.0, autocast=True),
+        Preset("cpu-middle", (Stage(128, 1.0, 32),), learning_rate=6e-4, clip_norm=1.0, autocast=True),
+        Preset("cpu-end", (Stage(224, 0.8, 32),), learning_rate=4e-4, clip_norm=1.0, autocast=True),
         Preset(
             "tiny",
             (Stage(64, 4, 64), Stage(112, 1.5, 64), Stage(160, 0.4, 64), Stage(224, 0.3, 32)),
