@@ -428,7 +428,7 @@ fn share(part: u64, whole: u64) -> f64 {
 }
 
 /// The chain of causes on one line.
-fn chain(error: &tract_onnx::prelude::TractError) -> String {
+pub(crate) fn chain(error: &tract_onnx::prelude::TractError) -> String {
     let text = format!("{error:#}").replace('\n', " ");
     // the runtime prints whole nodes, weights included
     let end = text.char_indices().nth(400).map_or(text.len(), |(i, _)| i);

@@ -153,6 +153,12 @@ fn inline_external(
         .collect())
 }
 
+/// The bytes of an ONNX file.
+#[must_use]
+pub fn encode(proto: &pb::ModelProto) -> Vec<u8> {
+    proto.encode_to_vec()
+}
+
 /// Number of elements of a tensor, if its dimensions make sense.
 #[must_use]
 pub fn element_count(tensor: &pb::TensorProto) -> Option<usize> {

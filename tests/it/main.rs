@@ -1,5 +1,6 @@
 //! End-to-end tests, one module a question.
 
+mod calibration;
 mod golden_desktop;
 mod layering;
 mod model_errors;

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 a budget or margin is missed, 2 wrong usage or bad input.
 
+mod calibrate;
 mod decode;
 mod progress;
 mod render;
@@ -36,6 +37,8 @@ enum Command {
     /// Stream frames, classify and explain them, store and report the result
     Run(run::RunArgs),
     Render(render::Render),
+    /// Quantize a network to 8-bit integers, with a report of what it costs
+    Calibrate(calibrate::CalibrateArgs),
     /// Make summary.json and report.html again from the store of a run
     Report(report::ReportArgs),
     /// Print the device events of a run
@@ -52,6 +55,7 @@ impl Cli {
             None => run::execute(self.run),
             Some(Command::Run(args)) => run::execute(args),
             Some(Command::Render(args)) => args.execute(),
+            Some(Command::Calibrate(args)) => calibrate::execute(&args),
             Some(Command::Report(args)) => report::execute(&args),
             Some(Command::Decode(args)) => decode::execute(&args),
         }

@@ -10,6 +10,7 @@ COMMANDS = {
     "export": "write a trained network as ONNX with its manifest",
     "pieces": "split files into small pieces, or join them",
     "goldens": "make the small reference files for the tests in Rust",
+    "quantization": "quantize with ONNX Runtime and compare with a file of `roadgaze calibrate`",
     "reference": "run PyTorch and Captum over a rendered set, the reference for device runs",
 }
 

@@ -1,0 +1,212 @@
+//! Writes the quantized graph: `QuantizeLinear` and `DequantizeLinear` around what works on integers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use models::onnx::pb;
+
+use crate::grid::Grid;
+use crate::net::{Net, output};
+use crate::placement::{Layer, Placement};
+use crate::tensor;
+use crate::weights::{QuantizedLayer, Shape};
+
+/// How weights are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Codes and `DequantizeLinear`: the file.
+    Codes,
+    /// The values that the codes stand for: the same results in f32, quicker to run.
+    Values,
+}
+
+/// Name of the codes of a tensor.
+pub(crate) fn codes_of(tensor: &str) -> String {
+    format!("{tensor}_quantized")
+}
+
+/// Name of a tensor behind its grid.
+pub(crate) fn dequantized(tensor: &str) -> String {
+    format!("{tensor}_dequantized")
+}
+
+/// The quantized graph. Grids are looked up by the first tensor of a group, layers by name.
+pub(crate) fn emit(
+    net: &Net,
+    placement: &Placement,
+    grids: &BTreeMap<String, Grid>,
+    layers: &BTreeMap<String, QuantizedLayer>,
+    form: Form,
+) -> pb::ModelProto {
+    let mut writer = Writer { nodes: Vec::new(), weights: net.weights.clone(), form };
+    let grid = |tensor: &str| {
+        let root = placement.root(tensor).to_owned();
+        let grid = grids.get(&root).filter(|_| placement.quantized.contains(tensor));
+        grid.map(|g| (root, *g))
+    };
+    let links = net.links();
+    let on_grid: BTreeSet<&String> = placement
+        .quantized
+        .iter()
+        .filter(|t| grid(t.as_str()).is_some() && !links.readers(t).is_empty())
+        .collect();
+    let at: BTreeMap<usize, &Layer> = placement.layers.iter().map(|l| (l.node, l)).collect();
+    let adds: BTreeMap<usize, &Layer> =
+        placement.layers.iter().filter_map(|l| Some((l.add?, l))).collect();
+    if let Some((root, grid)) = grid(&net.input) {
+        writer.pair(&net.input, &root, grid);
+    }
+    for (position, node) in net.nodes.iter().enumerate() {
+        let mut node = node.clone();
+        for input in &mut node.input {
+            if on_grid.contains(input) {
+                *input = dequantized(input);
+            }
+        }
+        if let Some((layer, quantized)) =
+            at.get(&position).and_then(|l| Some((*l, layers.get(&l.name)?)))
+        {
+            writer.weight(net, layer, quantized);
+            if layer.add.is_none() {
+                let bias = writer.bias(layer, quantized);
+                node.input.truncate(2);
+                node.input.push(bias);
+            }
+        }
+        if let Some((layer, quantized)) =
+            adds.get(&position).and_then(|l| Some((*l, layers.get(&l.name)?)))
+        {
+            let bias = writer.bias(layer, quantized);
+            for input in &mut node.input {
+                if Some(&*input) == layer.bias.as_ref() {
+                    input.clone_from(&bias);
+                }
+            }
+        }
+        let made = output(&node).to_owned();
+        writer.nodes.push(node);
+        if let Some((root, grid)) = grid(&made).filter(|_| on_grid.contains(&made)) {
+            writer.pair(&made, &root, grid);
+        }
+    }
+    net.assembled(writer.nodes, &writer.weights)
+}
+
+struct Writer {
+    nodes: Vec<pb::NodeProto>,
+    weights: BTreeMap<String, pb::TensorProto>,
+    form: Form,
+}
+
+impl Writer {
+    fn store(&mut self, tensor: pb::TensorProto) {
+        self.weights.insert(tensor.name.clone(), tensor);
+    }
+
+    /// `QuantizeLinear` and `DequantizeLinear` behind an activation.
+    fn pair(&mut self, name: &str, root: &str, grid: Grid) {
+        let (scale, zero) = (format!("{root}_scale"), format!("{root}_zero_point"));
+        self.store(tensor::of_floats(&scale, &[], &[grid.scale]));
+        self.store(tensor::of_u8(&zero, grid.zero_point));
+        let codes = codes_of(name);
+        self.nodes.push(tensor::node("QuantizeLinear", &[name, &scale, &zero], &codes));
+        let behind = dequantized(name);
+        self.nodes.push(tensor::node("DequantizeLinear", &[&codes, &scale, &zero], &behind));
+    }
+
+    /// The weight of a layer, under its own name.
+    fn weight(&mut self, net: &Net, layer: &Layer, quantized: &QuantizedLayer) {
+        let name = &layer.weight;
+        let dims = net.weights.get(name).map(tensor::dims).unwrap_or_default();
+        if self.form == Form::Values {
+            let shape = Shape { dims: &dims, axis: layer.axis, groups: layer.groups };
+            self.store(tensor::of_floats(name, &dims, &quantized.weights(shape)));
+            return;
+        }
+        self.weights.remove(name);
+        let codes = codes_of(name);
+        self.store(tensor::of_i8(&codes, &dims, &quantized.codes));
+        let channels = quantized.scales.len();
+        let zeros = vec![0_i8; channels];
+        let (scale, zero) = (format!("{name}_scale"), format!("{name}_zero_point"));
+        self.store(tensor::of_floats(&scale, &[channels], &quantized.scales));
+        self.store(tensor::of_i8(&zero, &[channels], &zeros));
+        let axis = i64::try_from(layer.axis).unwrap_or(0);
+        let node = tensor::node("DequantizeLinear", &[&codes, &scale, &zero], name);
+        self.nodes.push(tensor::with_int(node, "axis", axis));
+    }
+
+    /// The bias of a layer, under its own name; one is made for a layer without.
+    fn bias(&mut self, layer: &Layer, quantized: &QuantizedLayer) -> String {
+        let name = layer.bias.clone().unwrap_or_else(|| format!("{}_bias", layer.weight));
+        let channels = quantized.bias.len();
+        if self.form == Form::Values {
+            self.store(tensor::of_floats(&name, &[channels], &quantized.bias()));
+            return name;
+        }
+        self.weights.remove(&name);
+        let codes = codes_of(&name);
+        let (scale, zero) = (format!("{name}_scale"), format!("{name}_zero_point"));
+        self.store(tensor::of_i32(&codes, &[channels], &quantized.bias));
+        self.store(tensor::of_floats(&scale, &[channels], &quantized.bias_scales));
+        self.store(tensor::of_i32(&zero, &[channels], &vec![0; channels]));
+        let node = tensor::node("DequantizeLinear", &[&codes, &scale, &zero], &name);
+        self.nodes.push(tensor::with_int(node, "axis", 0));
+        name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::tests::{conv, net_of};
+    use crate::tensor::node;
+    use crate::weights::{WeightRange, WeightSettings, quantize};
+
+    #[test]
+    fn a_convolution_reads_codes_and_makes_codes() {
+        let nodes = vec![
+            conv("x", "a.weight", "", "c"),
+            node("Relu", &["c"], "r"),
+            node("MaxPool", &["r"], "p"),
+            conv("p", "b.weight", "", "y"),
+        ];
+        let mut net = net_of(nodes, "y");
+        net.set_floats("a.weight", &[1, 3, 1, 1], &[1.0, 2.0, 3.0]);
+        net.set_floats("b.weight", &[1, 1, 1, 1], &[1.0]);
+        let plan = Placement::new(&net, &["b".to_owned()]).unwrap();
+        let grid = Grid { scale: 0.5, zero_point: 3 };
+        let grids =
+            BTreeMap::from([("x".to_owned(), grid), ("r".to_owned(), Grid { scale: 2.0, ..grid })]);
+        let shape = Shape { dims: &[1, 3, 1, 1], axis: 0, groups: 1 };
+        let settings = WeightSettings { bits: 7, range: WeightRange::Max };
+        let layer = quantize(&[1.0, 2.0, 3.0], shape, None, 0.5, None, settings);
+        let layers = BTreeMap::from([("a".to_owned(), layer)]);
+        let graph = emit(&net, &plan, &grids, &layers, Form::Codes).graph.unwrap();
+        let shown: Vec<String> = graph
+            .node
+            .iter()
+            .map(|n| format!("{}({}) {}", n.op_type, n.input.join(" "), output(n)))
+            .collect();
+        let expected = [
+            "QuantizeLinear(x x_scale x_zero_point) x_quantized",
+            "DequantizeLinear(x_quantized x_scale x_zero_point) x_dequantized",
+            "DequantizeLinear(a.weight_quantized a.weight_scale a.weight_zero_point) a.weight",
+            "DequantizeLinear(a.weight_bias_quantized a.weight_bias_scale \
+             a.weight_bias_zero_point) a.weight_bias",
+            "Conv(x_dequantized a.weight a.weight_bias) c",
+            "Relu(c) r",
+            "QuantizeLinear(r r_scale r_zero_point) r_quantized",
+            "DequantizeLinear(r_quantized r_scale r_zero_point) r_dequantized",
+            "MaxPool(r_dequantized) p",
+            // one grid for both sides of the pooling
+            "QuantizeLinear(p r_scale r_zero_point) p_quantized",
+            "DequantizeLinear(p_quantized r_scale r_zero_point) p_dequantized",
+            "Conv(p_dequantized b.weight) y",
+        ];
+        assert_eq!(shown, expected);
+        let stored: Vec<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
+        assert!(!stored.contains(&"a.weight") && stored.contains(&"b.weight"), "{stored:?}");
+        let values = emit(&net, &plan, &grids, &layers, Form::Values).graph.unwrap();
+        assert_eq!(values.node.len(), expected.len() - 2, "no nodes for weights");
+    }
+}

@@ -1,0 +1,269 @@
+//! Does a calibrated file say the same as the network it was made from? Micro networks of both families, whole way:
+//! rendered pictures, ranges, file, manifest, and the file run as its nodes say.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use calibration::{Calibrated, CalibrationError, Method, Settings, calibrate};
+use datasets::source::{Frame, FrameKey, FrameSource, SourceError};
+use datasets::synthetic::Synthetic;
+use image::{GrayImage, Rgb, RgbImage};
+use models::manifest::{Manifest, Precision};
+use models::{Classifier as _, Network, Preprocessor};
+
+const FAMILIES: [&str; 2] = ["resnet-micro", "convnext-micro"];
+
+fn golden(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden/desktop").join(name)
+}
+
+/// The first pictures of a rendered set, rendered once for all tests.
+struct Kept {
+    names: Vec<String>,
+    frames: Vec<Frame>,
+}
+
+impl FrameSource for &'static Kept {
+    fn name(&self) -> String {
+        "kept".to_owned()
+    }
+
+    fn content_hash(&self) -> String {
+        "1".repeat(64)
+    }
+
+    fn class_names(&self) -> &[String] {
+        &self.names
+    }
+
+    fn len(&self) -> usize {
+        self.frames.len()
+    }
+
+    fn key(&self, position: usize) -> Result<FrameKey, SourceError> {
+        Ok(self.frames[position].key)
+    }
+
+    fn frame(&self, position: usize) -> Result<Frame, SourceError> {
+        Ok(self.frames[position].clone())
+    }
+}
+
+fn pictures() -> &'static Kept {
+    static KEPT: LazyLock<Kept> = LazyLock::new(|| {
+        let set = Synthetic::open("synthetic:CF/train?per_class=1&size=224").unwrap();
+        let frames = (0..18).map(|position| set.frame(position).unwrap()).collect();
+        Kept { names: set.class_names().to_vec(), frames }
+    });
+    &KEPT
+}
+
+fn settings() -> Settings {
+    Settings { images: 8, sqnr_images: 4, sensitivity_images: 1, threads: 2, ..Settings::default() }
+}
+
+fn made(name: &str, settings: &Settings, out: &Path) -> Calibrated {
+    let manifest = golden(&format!("{name}.toml"));
+    calibrate(&manifest, &pictures(), settings, out, &|_| {}).unwrap()
+}
+
+fn refused(manifest: &Path, source: &dyn FrameSource, settings: &Settings) -> String {
+    let out = Path::new("out.onnx");
+    calibrate(manifest, source, settings, out, &|_| {}).unwrap_err().to_string()
+}
+
+/// Logits of a network for a picture of the set.
+fn logits(network: &Network, position: usize) -> Vec<f32> {
+    let frame = pictures().frame(position).unwrap();
+    let input = Preprocessor::new(&network.manifest().input).run(&frame.image, 224, 224).unwrap();
+    network.session().unwrap().logits(&input).unwrap()
+}
+
+fn best(logits: &[f32]) -> usize {
+    (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap()
+}
+
+#[test]
+fn the_quantized_file_answers_as_the_network_in_f32() {
+    for name in FAMILIES {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join(format!("{name}-int8.onnx"));
+        let done = made(name, &settings(), &out);
+        let manifest_path = done.write(&out).unwrap();
+        let report = &done.report;
+        assert!(report.integer_mac_share > 0.999, "{name}: {}", report.integer_mac_share);
+        let kept = report.logits_sqnr_db.unwrap();
+        assert!(kept > 20.0, "{name}: {kept} dB");
+        for layer in &report.layers {
+            assert!(layer.weight_sqnr_db.unwrap() > 25.0, "{name}: {layer:?}");
+            assert!(
+                layer.alone_sqnr_db.unwrap() > kept - 1.0,
+                "{name}: one alone is less: {layer:?}"
+            );
+        }
+        let manifest = Manifest::read(&manifest_path).unwrap();
+        assert_eq!(manifest.precision, Precision::Int8Qdq);
+        assert!(manifest.feature_map.as_ref().unwrap().ends_with("_dequantized"));
+        let exact = Network::load(&golden(&format!("{name}.toml"))).unwrap();
+        let quantized = Network::load(&manifest_path).unwrap();
+        quantized.head().unwrap();
+        let (mut same, mut signal, mut error) = (0, 0.0, 0.0);
+        for position in 8..18 {
+            let (a, b) = (logits(&exact, position), logits(&quantized, position));
+            same += usize::from(best(&a) == best(&b));
+            for (x, y) in a.iter().zip(&b) {
+                signal += f64::from(x * x);
+                error += f64::from((x - y).powi(2));
+            }
+        }
+        // other pictures than those that were calibrated with
+        assert!(10.0 * (signal / error).log10() > 18.0, "{name}: {signal} {error}");
+        assert!(same >= 8, "{name}: {same} of 10 answers");
+    }
+}
+
+#[test]
+fn threads_do_not_change_a_bit_and_methods_do() {
+    let out = Path::new("x.onnx");
+    let one = made("resnet-micro", &Settings { threads: 1, ..settings() }, out);
+    let quick = Settings { sqnr_images: 0, sensitivity_images: 0, ..settings() };
+    assert!(one.bytes == made("resnet-micro", &quick, out).bytes, "two threads");
+    let mut seen = vec![one.bytes];
+    for other in [
+        Settings { method: Method::Minmax, ..quick.clone() },
+        Settings { method: Method::Entropy, ..quick.clone() },
+        Settings { method: Method::Mse, ..quick.clone() },
+        Settings { weight_bits: 8, ..quick.clone() },
+        Settings { bias_correction: false, ..quick.clone() },
+        Settings { equalize: true, ..quick.clone() },
+        Settings { keep_f32: vec!["conv1".to_owned()], ..quick },
+    ] {
+        let other = Settings { images: 4, ..other };
+        let bytes = made("resnet-micro", &other, out).bytes;
+        assert!(!seen.contains(&bytes), "{other:?} changes nothing");
+        seen.push(bytes);
+    }
+}
+
+#[test]
+fn sensitive_layers_are_kept_in_f32_on_demand() {
+    let free = made("convnext-micro", &settings(), Path::new("x.onnx")).report;
+    let weakest = free.by_sensitivity()[0].clone();
+    let limit = weakest.alone_sqnr_db.unwrap() + 0.01;
+    let settings = Settings { keep_below_db: Some(limit), ..settings() };
+    let kept = made("convnext-micro", &settings, Path::new("x.onnx")).report;
+    let floats: Vec<&str> =
+        kept.layers.iter().filter(|l| !l.integer).map(|l| l.name.as_str()).collect();
+    assert_eq!(floats, [weakest.name.as_str()]);
+    assert!(kept.integer_mac_share < free.integer_mac_share);
+    assert!(kept.stays_f32.iter().any(|s| s.name == weakest.name));
+    assert!(kept.to_text().contains("kept in f32 as asked"));
+}
+
+#[test]
+fn layer_scales_are_folded_and_the_rest_is_named() {
+    let report = made("convnext-micro", &settings(), Path::new("x.onnx")).report;
+    assert_eq!(report.folded.layer_scales, 4);
+    let left: BTreeMap<String, usize> =
+        report.f32_summary().into_iter().map(|(op, _, count)| (op, count)).collect();
+    // 4 blocks, stem, 3 steps and head; GELU as the exporter writes it
+    assert_eq!(left["LayerNormalization"], 9);
+    assert_eq!((left["Erf"], left["Div"], left["Mul"], left["Add"]), (4, 4, 8, 4));
+    assert_eq!(report.data.pictures.len(), 8);
+    assert_eq!(report.schema, 1);
+    let json: serde_json::Value = serde_json::from_str(&report.to_json().unwrap()).unwrap();
+    assert_eq!(json["settings"]["method"], "percentile");
+}
+
+/// Pictures of one colour.
+struct Plain {
+    names: Vec<String>,
+    count: usize,
+}
+
+impl FrameSource for Plain {
+    fn name(&self) -> String {
+        "plain".to_owned()
+    }
+
+    fn content_hash(&self) -> String {
+        "0".repeat(64)
+    }
+
+    fn class_names(&self) -> &[String] {
+        &self.names
+    }
+
+    fn len(&self) -> usize {
+        self.count
+    }
+
+    fn key(&self, _position: usize) -> Result<FrameKey, SourceError> {
+        Ok(FrameKey { class: 0, index: 0 })
+    }
+
+    fn frame(&self, position: usize) -> Result<Frame, SourceError> {
+        let image = RgbImage::from_pixel(224, 224, Rgb([124, 116, 104]));
+        let key = self.key(position)?;
+        Ok(Frame { key, image, mask: GrayImage::new(224, 224), metadata: BTreeMap::new() })
+    }
+}
+
+#[test]
+fn bad_input_is_refused_with_a_remedy() {
+    let manifest = golden("resnet-micro.toml");
+    let settings = Settings { images: 2, ..settings() };
+    let plain = |count| Plain { names: pictures().class_names().to_vec(), count };
+    let none = refused(&manifest, &plain(0), &settings);
+    assert_eq!(
+        none,
+        "plain: expected at least 2 pictures, found 0; ask for fewer with --images, or give a larger data set"
+    );
+    let zero = refused(&manifest, &plain(3), &Settings { images: 0, ..settings.clone() });
+    assert!(zero.contains("ask for some with --images"), "{zero}");
+    let bits = refused(&manifest, &plain(3), &Settings { weight_bits: 9, ..settings.clone() });
+    assert_eq!(bits, "--weight-bits: expected 2 to 8, found 9");
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("int8.onnx");
+    let done = made("resnet-micro", &settings, &out);
+    let quantized = done.write(&out).unwrap();
+    let twice = refused(&quantized, &pictures(), &settings);
+    assert!(twice.contains("it is quantized already; give the f32 network"), "{twice}");
+    fs::write(&out, b"other").unwrap();
+    let damaged = refused(&quantized, &pictures(), &settings);
+    assert!(damaged.contains("int8.onnx: expected an ONNX model"), "{damaged}");
+}
+
+#[test]
+fn a_network_without_activity_is_named() {
+    use models::onnx::{self, pb};
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, edit: &dyn Fn(&mut pb::TensorProto)| {
+        let file = onnx::read(&golden("resnet-micro.onnx")).unwrap();
+        let mut proto = file.proto;
+        let tensors = &mut proto.graph.as_mut().unwrap().initializer;
+        tensors.iter_mut().filter(|t| t.name.starts_with("layer1.0.conv1")).for_each(edit);
+        let path = folder.path().join(format!("{name}.onnx"));
+        let bytes = onnx::encode(&proto);
+        fs::write(&path, &bytes).unwrap();
+        let mut manifest = Manifest::read(&golden("resnet-micro.toml")).unwrap();
+        manifest.file = format!("{name}.onnx");
+        manifest.sha256 = models::digest::sha256_hex(&bytes);
+        let path = path.with_extension("toml");
+        fs::write(&path, manifest.to_toml().unwrap()).unwrap();
+        path
+    };
+    let settings = Settings { images: 2, ..settings() };
+    let dead = write("dead", &|t| t.raw_data.fill(0));
+    let error = calibrate(&dead, &pictures(), &settings, Path::new("x.onnx"), &|_| {}).unwrap_err();
+    assert!(matches!(error, CalibrationError::Activation { .. }), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("/layer1/layer1.0/relu/Relu_output_0"), "{text}");
+    assert!(text.contains("found 0 everywhere in 2 pictures"), "{text}");
+    let broken = write("broken", &|t| t.raw_data[..4].copy_from_slice(&f32::NAN.to_le_bytes()));
+    let text = refused(&broken, &pictures(), &settings);
+    assert!(text.contains("expected finite values, found NaN in picture"), "{text}");
+}
