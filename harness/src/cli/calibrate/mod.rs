@@ -116,10 +116,10 @@ pub(super) fn execute(args: &CalibrateArgs) -> anyhow::Result<Outcome> {
     }
     let source = datasets::open::open(&args.data, &OpenOptions::default())?;
     let settings = settings(args);
-    let mut done =
-        calibration::calibrate(&manifest_path, source.as_ref(), &settings, out, &|step| {
-            bar.show(step)
-        })?;
+    let show = |step| {
+        bar.show(step);
+    };
+    let mut done = calibration::calibrate(&manifest_path, source.as_ref(), &settings, out, &show)?;
     let quantized_path = done.write(out)?;
     let drift = if args.check_images > 0 {
         let networks = (Network::load(&manifest_path)?, Network::load(&quantized_path)?);
