@@ -178,6 +178,76 @@ fn layer_scales_are_folded_and_the_rest_is_named() {
     assert_eq!(json["settings"]["method"], "percentile");
 }
 
+fn calibrated(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden/calibration").join(name)
+}
+
+/// The picture of the golden files of the desktop.
+fn golden_input(manifest: &Manifest) -> Vec<f32> {
+    let picture = image::open(golden("picture-224x224.png")).unwrap().to_rgb8();
+    Preprocessor::new(&manifest.input).run(&picture, 224, 224).unwrap()
+}
+
+/// Logits of a graph run node by node in f32, as its `QuantizeLinear` and `DequantizeLinear` nodes say.
+fn simulated(model: &Path, input: &[f32]) -> Vec<f32> {
+    let proto = models::onnx::read(model).unwrap().proto;
+    let output = proto.graph.as_ref().unwrap().output[0].name.clone();
+    let probe = models::Probe::new(proto, (224, 224), &[output], "golden").unwrap();
+    let mut logits = Vec::new();
+    probe.session().unwrap().run(input, &mut |_, values| logits = values.to_vec()).unwrap();
+    logits
+}
+
+/// Largest difference, relative to the largest value.
+fn difference(found: &[f32], expected: &[f32]) -> f32 {
+    let largest = expected.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+    found.iter().zip(expected).fold(0.0_f32, |m, (a, b)| m.max((a - b).abs())) / largest
+}
+
+/// A code that falls on the other side of a tie moves a logit of these micro networks by this much at most.
+const TIE_TOLERANCE: f32 = 0.02;
+
+#[test]
+fn golden_quantized_files_still_say_what_they_said() {
+    for name in FAMILIES {
+        let manifest_path = calibrated(&format!("{name}-int8.toml"));
+        let text = fs::read_to_string(calibrated(&format!("{name}-int8.json"))).unwrap();
+        let stored: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let numbers = stored["logits"].as_array().unwrap().iter();
+        #[expect(clippy::cast_possible_truncation, reason = "they were written from f32")]
+        let expected: Vec<f32> = numbers.map(|v| v.as_f64().unwrap() as f32).collect();
+        let network = Network::load(&manifest_path).unwrap();
+        let input = golden_input(network.manifest());
+        let nodes = simulated(&calibrated(&format!("{name}-int8.onnx")), &input);
+        assert!(difference(&nodes, &expected) < 1e-3, "{name}: {}", difference(&nodes, &expected));
+        let found = network.session().unwrap().logits(&input).unwrap();
+        let off = difference(&found, &expected);
+        assert!(off < TIE_TOLERANCE, "{name}: {off}");
+        assert_eq!(best(&found), best(&expected), "{name}");
+    }
+}
+
+/// `cargo test -p tests --test it -- --ignored golden_quantized_files_are_made_anew`
+#[test]
+#[ignore = "writes into the source tree"]
+fn golden_quantized_files_are_made_anew() {
+    fs::create_dir_all(calibrated("")).unwrap();
+    for name in FAMILIES {
+        let out = calibrated(&format!("{name}-int8.onnx"));
+        let done = made(name, &Settings { date: "2026-11-25".to_owned(), ..settings() }, &out);
+        let manifest_path = done.write(&out).unwrap();
+        let input = golden_input(&Manifest::read(&manifest_path).unwrap());
+        let logits = simulated(&out, &input);
+        let golden = serde_json::json!({
+            "network": format!("{name}-int8.onnx"),
+            "picture": "../desktop/picture-224x224.png",
+            "best": best(&logits),
+            "logits": logits,
+        });
+        fs::write(out.with_extension("json"), format!("{golden}\n")).unwrap();
+    }
+}
+
 /// Pictures of one colour.
 struct Plain {
     names: Vec<String>,

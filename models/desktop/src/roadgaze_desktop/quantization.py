@@ -55,8 +55,13 @@ def check_same_pictures(images: RenderedSet, count: int, report: Path) -> None:
 
 def quantize(source: Path, out: Path, images: RenderedSet, count: int, method: str, weight_bits: int) -> None:
     """Quantize with ONNX Runtime: QDQ, u8 activations, s8 weights a channel, everything else as it comes."""
-    from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType
-    from onnxruntime.quantization import quantize_static
+    from onnxruntime.quantization import (
+        CalibrationDataReader,
+        CalibrationMethod,
+        QuantFormat,
+        QuantType,
+        quantize_static,
+    )
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     class Reader(CalibrationDataReader):
@@ -210,7 +215,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line of `quantization`."""
     parser.add_argument("manifest", type=Path, help="manifest of the network in f32")
     parser.add_argument("--ours", type=Path, required=True, help="ONNX file that `roadgaze calibrate` wrote")
-    parser.add_argument("--calibration", type=Path, required=True, help="rendered set that it was calibrated with (npy)")
+    parser.add_argument(
+        "--calibration", type=Path, required=True, help="rendered set that it was calibrated with (npy)"
+    )
     parser.add_argument("--images", type=int, default=300, help="pictures to calibrate with, the first ones")
     parser.add_argument("--method", choices=METHODS, default="minmax", help="of ONNX Runtime; its default is minmax")
     parser.add_argument("--weight-bits", type=int, choices=[7, 8], default=8, help="7 is `reduce_range`")
