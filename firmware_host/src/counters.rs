@@ -12,11 +12,30 @@ pub enum DropReason {
     BadPacket,
     /// The data set could not deliver it.
     BadSource,
+    /// It never arrived: a gap in the sequence numbers.
+    Lost,
+    /// It came after a newer one had been taken in.
+    Stale,
+    /// Another size than the camera was set to.
+    WrongSize,
+    /// The run ended before its turn.
+    Cut,
 }
 
 impl DropReason {
+    /// How many there are.
+    pub const COUNT: usize = 8;
     /// All reasons, in the order of [`Counters::dropped_by`].
-    pub const ALL: [Self; 4] = [Self::NoSlot, Self::QueueFull, Self::BadPacket, Self::BadSource];
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::NoSlot,
+        Self::QueueFull,
+        Self::BadPacket,
+        Self::BadSource,
+        Self::Lost,
+        Self::Stale,
+        Self::WrongSize,
+        Self::Cut,
+    ];
 
     /// Name in logs and summaries.
     #[must_use]
@@ -26,6 +45,10 @@ impl DropReason {
             Self::QueueFull => "queue_full",
             Self::BadPacket => "bad_packet",
             Self::BadSource => "bad_source",
+            Self::Lost => "lost",
+            Self::Stale => "stale",
+            Self::WrongSize => "wrong_size",
+            Self::Cut => "cut",
         }
     }
 }
@@ -39,7 +62,9 @@ pub struct Counters {
     /// Frames that went through the pipeline.
     pub processed: u64,
     /// Frames dropped, by [`DropReason::ALL`].
-    pub dropped_by: [u64; 4],
+    pub dropped_by: [u64; DropReason::COUNT],
+    /// Packets beyond one a frame: repeats of a frame that was taken in already. Not part of the balance.
+    pub repeated: u64,
 }
 
 impl Counters {
@@ -67,7 +92,7 @@ mod tests {
 
     #[test]
     fn reasons_are_indexed_as_listed_and_the_balance_holds() {
-        let mut counters = Counters { frames_in: 6, processed: 2, ..Counters::default() };
+        let mut counters = Counters { frames_in: 10, processed: 2, ..Counters::default() };
         for (i, reason) in DropReason::ALL.into_iter().enumerate() {
             counters.drop_frame(reason);
             assert_eq!(counters.dropped_by[i], 1, "{}", reason.name());

@@ -299,7 +299,9 @@ impl<T: AsRef<[u8]>> Packet<T> {
         self.bytes.as_ref()[field::FORMAT]
     }
 
-    fn pixel_crc(&self) -> u32 {
+    /// CRC of the pixels as the header states it; checked by [`FrameHeader::parse`].
+    #[must_use]
+    pub fn pixel_crc(&self) -> u32 {
         self.u32_at(field::PIXEL_CRC)
     }
 

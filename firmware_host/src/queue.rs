@@ -30,18 +30,42 @@ pub enum Offer<T> {
     Full(T),
 }
 
+impl Policy {
+    /// All policies.
+    pub const ALL: [Self; 4] = [Self::Block, Self::DropOldest, Self::DropNewest, Self::LatestOnly];
+
+    /// Name on the command line and in scenarios.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::DropOldest => "drop-oldest",
+            Self::DropNewest => "drop-newest",
+            Self::LatestOnly => "latest-only",
+        }
+    }
+}
+
 /// A first-in first-out queue of at most `N` frames.
 #[derive(Debug)]
 pub struct FrameQueue<T, const N: usize> {
     waiting: Deque<T, N>,
     policy: Policy,
+    depth: usize,
 }
 
 impl<T, const N: usize> FrameQueue<T, N> {
     /// An empty queue.
     #[must_use]
     pub const fn new(policy: Policy) -> Self {
-        Self { waiting: Deque::new(), policy }
+        Self { waiting: Deque::new(), policy, depth: N }
+    }
+
+    /// An empty queue in which at most `depth` frames wait: 1 to `N`, nearer ones taken for others.
+    #[must_use]
+    pub const fn with_depth(policy: Policy, depth: usize) -> Self {
+        let depth = if depth == 0 { 1 } else { depth };
+        Self { waiting: Deque::new(), policy, depth: if depth > N { N } else { depth } }
     }
 
     /// Offer a frame. With [`Policy::LatestOnly`] call again with the same answer in mind: at most one
@@ -49,7 +73,7 @@ impl<T, const N: usize> FrameQueue<T, N> {
     pub fn offer(&mut self, frame: T) -> Offer<T> {
         let full = match self.policy {
             Policy::LatestOnly => !self.waiting.is_empty(),
-            _ => self.waiting.is_full(),
+            _ => self.waiting.len() >= self.depth,
         };
         let displaced = match (full, self.policy) {
             (false, _) => None,
@@ -86,6 +110,14 @@ impl<T, const N: usize> FrameQueue<T, N> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_depth_below_the_capacity_is_kept() {
+        let mut queue = FrameQueue::<u8, 8>::with_depth(Policy::DropNewest, 3);
+        let offers = [1, 2, 3, 4].map(|frame| queue.offer(frame));
+        assert_eq!(offers[3], Offer::Dropped(4));
+        assert_eq!(queue.len(), 3);
+    }
 
     #[test]
     fn each_policy_does_what_its_name_says() {
