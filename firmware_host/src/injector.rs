@@ -23,6 +23,11 @@ pub trait PacketSource {
     /// # Errors
     /// If the source fails; what that means is the source's business.
     fn next_packet(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, Self::Error>;
+
+    /// Hear what was done to the picture of a frame, in the order of the frames: ground truth is kept here.
+    fn picture(&mut self, sequence: u32, picture: Picture) {
+        let _: (u32, Picture) = (sequence, picture);
+    }
 }
 
 /// What was done to a picture.
@@ -262,6 +267,7 @@ impl<S: PacketSource, B: AsRef<[u8]> + AsMut<[u8]>> FaultInjector<S, B> {
                 picture = self.picture_fault(i, fault.kind, &header);
             }
         }
+        self.source.picture(sequence, picture);
         let delay = self.plan.delay(sequence, self.period);
         let size = (header.width, header.height);
         let pixels_end = HEADER_LEN + header.pixel_len();

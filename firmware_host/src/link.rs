@@ -40,6 +40,12 @@ pub const MAX_SIDE: u16 = 4096;
 const MAGIC: [u8; 4] = *b"RGZL";
 const CRC: Crc<u32, crc::Table<16>> = Crc::<u32, crc::Table<16>>::new(&CRC_32_ISO_HDLC);
 
+/// CRC-32 (ISO-HDLC) of any bytes, as both checksums of a packet are made.
+#[must_use]
+pub fn checksum(bytes: &[u8]) -> u32 {
+    CRC.checksum(bytes)
+}
+
 mod field {
     use super::Range;
     pub(super) const MAGIC: Range<usize> = 0..4;

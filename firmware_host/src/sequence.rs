@@ -11,7 +11,7 @@ pub enum Arrival {
         /// Frames missing.
         missing: u32,
     },
-    /// The same number as the frame before.
+    /// A number that was seen already, within the last 64 numbers.
     Repeated,
     /// Older than the newest seen.
     Late {
@@ -20,23 +20,33 @@ pub enum Arrival {
     },
 }
 
-/// Remembers the newest sequence number; numbers wrap, half the range ahead counts as newer (RFC 1982).
+/// Remembers the newest sequence number and which of the 64 up to it were seen (the window of RFC 4303);
+/// numbers wrap, half the range ahead counts as newer (RFC 1982).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SequenceTracker {
     newest: Option<u32>,
+    /// Bit k: the number k before the newest was seen.
+    window: u64,
 }
 
 impl SequenceTracker {
     /// A tracker that has seen nothing; the first frame is in order whatever its number.
     #[must_use]
     pub const fn new() -> Self {
-        Self { newest: None }
+        Self { newest: None, window: 0 }
+    }
+
+    /// The newest number seen.
+    #[must_use]
+    pub const fn newest(&self) -> Option<u32> {
+        self.newest
     }
 
     /// Take note of a frame.
     pub fn arrive(&mut self, sequence: u32) -> Arrival {
         let Some(newest) = self.newest else {
             self.newest = Some(sequence);
+            self.window = 1;
             return Arrival::InOrder;
         };
         let ahead = sequence.wrapping_sub(newest);
@@ -44,9 +54,16 @@ impl SequenceTracker {
             0 => Arrival::Repeated,
             1..=0x7fff_ffff => {
                 self.newest = Some(sequence);
+                self.window = self.window.checked_shl(ahead).unwrap_or(0) | 1;
                 if ahead == 1 { Arrival::InOrder } else { Arrival::AfterGap { missing: ahead - 1 } }
             }
-            _ => Arrival::Late { behind: newest.wrapping_sub(sequence) },
+            _ => {
+                let behind = newest.wrapping_sub(sequence);
+                let bit = 1_u64.checked_shl(behind).unwrap_or(0);
+                let seen = self.window & bit != 0;
+                self.window |= bit;
+                if seen { Arrival::Repeated } else { Arrival::Late { behind } }
+            }
         }
     }
 }
@@ -58,7 +75,7 @@ mod tests {
     #[test]
     fn gaps_repeats_and_latecomers_are_told_apart_across_the_wrap() {
         let mut tracker = SequenceTracker::new();
-        let seen = [u32::MAX - 1, u32::MAX, 2, 2, 1, 3].map(|s| tracker.arrive(s));
+        let seen = [u32::MAX - 1, u32::MAX, 2, 2, 1, 1, 3].map(|s| tracker.arrive(s));
         assert_eq!(
             seen,
             [
@@ -67,6 +84,7 @@ mod tests {
                 Arrival::AfterGap { missing: 2 },
                 Arrival::Repeated,
                 Arrival::Late { behind: 1 },
+                Arrival::Repeated,
                 Arrival::InOrder,
             ]
         );

@@ -3,10 +3,13 @@
 //! Intervals assume that frames are independent draws; frames of one class are not quite, so an
 //! interval over few classes is too narrow.
 
+pub mod claim;
+mod latency;
 mod mean;
 mod percentile;
 mod share;
 
+pub use latency::Percentiles;
 pub use mean::{MeanInterval, mean_interval};
 pub use percentile::percentile;
 pub use share::{ShareInterval, wilson};

@@ -8,6 +8,7 @@
 //! method), `stage_time` (a row a frame and stage), `plan` (coalition plans by hash), `preview` (JPEG
 //! and mask of the frames kept for the report). Schema version: `PRAGMA user_version`.
 
+mod device;
 mod read;
 mod rows;
 mod write;

@@ -48,6 +48,11 @@ impl Stored {
         Ok(Self { path, db, settings, frames })
     }
 
+    /// File and connection, for the tables that other modules of the store keep.
+    pub(super) fn parts(&self) -> (&Path, &Connection) {
+        (&self.path, &self.db)
+    }
+
     /// A setting as plain text: the JSON value without the quotes of a string.
     #[must_use]
     pub fn text(&self, name: &str) -> String {

@@ -144,6 +144,11 @@ impl RunStore {
         &self.done
     }
 
+    /// File and connection, for the tables that other modules of the store keep.
+    pub(super) fn parts(&self) -> (&Path, &Connection) {
+        (&self.path, &self.db)
+    }
+
     /// Where the store lies.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -1,6 +1,7 @@
 //! Device events on disk: written as defmt frames while a run goes on, read back with the executable that wrote them.
 
 mod decode;
+pub mod device;
 
 pub use decode::{DecodeError, Decoded, Line, decode_file};
 

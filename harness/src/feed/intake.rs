@@ -1,0 +1,235 @@
+//! The receiving end of the camera link: checks every packet, keeps the books, watches camera and pictures.
+//!
+//! Every frame that the camera was due to deliver ends in exactly one account: processed, or dropped for one reason. What
+//! never arrives is found by its sequence number, so the books of both ends of a cable can be compared.
+
+use firmware_host::watchdog::Input;
+use firmware_host::{
+    Ailment, Arrival, Counters, DropReason, Event, EventRing, FrameHeader, FramingError, Micros,
+    Packet, PictureWatch, SequenceTracker, Watchdog, WatchdogSettings,
+};
+
+use super::scenario::Scenario;
+
+/// Events that are kept beside the log.
+const RING: usize = 64;
+
+/// A packet that passed all checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// What its header says.
+    pub header: FrameHeader,
+    /// How it stands to those before it.
+    pub arrival: Arrival,
+    /// Which picture alarms are on, in the order of [`Ailment::ALL`].
+    pub alarms: [bool; 2],
+}
+
+/// What an intake has seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IntakeReport {
+    /// The books; `processed` is for the pipeline to fill in.
+    pub counters: Counters,
+    /// How often each picture alarm went on, in the order of [`Ailment::ALL`].
+    pub alarms: [u32; 2],
+    /// Frames during which it was on.
+    pub alarm_frames: [u64; 2],
+    /// Times that the camera was found stalled.
+    pub stalls: u32,
+    /// Times that the receiver had to find the next packet mark.
+    pub resyncs: u64,
+    /// Events by kind, in the order of [`Event::KINDS`].
+    pub tally: Vec<u64>,
+}
+
+/// State of the receiving end.
+#[derive(Debug)]
+pub struct Intake {
+    sequence: SequenceTracker,
+    watchdog: Watchdog,
+    watch: PictureWatch,
+    counters: Counters,
+    ring: EventRing<RING>,
+    size: Option<(u16, u16)>,
+    /// Packets that failed their checks since the last good one.
+    bad: u64,
+    /// Frames since the last good one that are known not to have been sent, or not to be wanted.
+    known: u64,
+    stalls: u32,
+    resyncs: u64,
+    /// After the camera started anew: numbers up to here were seen from the one before.
+    floor: Option<u32>,
+}
+
+impl Intake {
+    /// An intake that starts to wait now.
+    #[must_use]
+    pub fn new(scenario: &Scenario, now: Micros) -> Self {
+        Self {
+            sequence: SequenceTracker::new(),
+            watchdog: Watchdog::new(WatchdogSettings::for_period(scenario.period()), now),
+            watch: PictureWatch::new(scenario.watch.detectors()),
+            counters: Counters::default(),
+            ring: EventRing::new(),
+            size: None,
+            bad: 0,
+            known: 0,
+            stalls: 0,
+            resyncs: 0,
+            floor: None,
+        }
+    }
+
+    /// The camera was started anew and counts from 0 again: what it shows once more is no loss and no news.
+    pub const fn starts_anew(&mut self) {
+        self.floor = self.sequence.newest();
+    }
+
+    /// Log an event and keep it.
+    pub fn note(&mut self, now: Micros, event: Event) {
+        event.log();
+        self.ring.push(now, event);
+    }
+
+    /// A packet came: gives it back if it is a frame to work on.
+    pub fn packet(&mut self, bytes: &[u8], now: Micros) -> Option<Accepted> {
+        self.alive(Input::Frame, now);
+        let Ok((packet, header)) =
+            Packet::new(bytes).and_then(|packet| Ok((packet, FrameHeader::parse(&packet)?)))
+        else {
+            self.bad += 1;
+            // the number of a damaged packet is not to be trusted; the gap will tell it
+            self.note(now, Event::Dropped { sequence: u32::MAX, reason: DropReason::BadPacket });
+            return None;
+        };
+        let sequence = header.sequence;
+        if let Some(floor) = self.floor {
+            if sequence <= floor {
+                self.counters.repeated += 1;
+                return None;
+            }
+            self.floor = None;
+        }
+        let first = self.sequence.newest().is_none();
+        let arrival = self.sequence.arrive(sequence);
+        let missing = match arrival {
+            Arrival::AfterGap { missing } => u64::from(missing),
+            // the first frames of the run may be missing as well
+            Arrival::InOrder if first => u64::from(sequence),
+            Arrival::InOrder => 0,
+            Arrival::Repeated => {
+                self.counters.repeated += 1;
+                self.note(
+                    now,
+                    Event::Arrived { sequence, arrival, age: now.since(header.scheduled) },
+                );
+                return None;
+            }
+            Arrival::Late { .. } => {
+                self.stale(sequence, now);
+                return None;
+            }
+        };
+        self.settle(missing, now);
+        let expected = *self.size.get_or_insert((header.width, header.height));
+        if expected != (header.width, header.height) {
+            self.drop_frame(sequence, DropReason::WrongSize, now);
+            return None;
+        }
+        self.note(now, Event::Arrived { sequence, arrival, age: now.since(header.scheduled) });
+        let pixels = packet.pixels(&header).unwrap_or(&[]);
+        let changes = self.watch.look(pixels, packet.pixel_crc());
+        for (ailment, change) in Ailment::ALL.into_iter().zip(changes) {
+            if let Some(change) = change {
+                self.note(now, Event::Alarm { sequence, ailment, change });
+            }
+        }
+        let alarms = Ailment::ALL.map(|ailment| self.watch.raised(ailment));
+        Some(Accepted { header, arrival, alarms })
+    }
+
+    /// Nothing came.
+    pub fn time(&mut self, now: Micros) {
+        self.alive(Input::Time, now);
+    }
+
+    /// When silence would next change the condition of the camera.
+    #[must_use]
+    pub const fn wake_by(&self) -> Option<Micros> {
+        self.watchdog.wake_by()
+    }
+
+    /// Bytes between two marks were no packet.
+    pub fn broken(&mut self, error: FramingError, now: Micros) {
+        self.bad += 1;
+        self.resyncs += 1;
+        self.note(now, Event::Resynchronized { error });
+    }
+
+    /// A frame with a number was not sent, for a reason that the camera knows.
+    pub fn not_sent(&mut self, sequence: u32, reason: DropReason, now: Micros) {
+        self.known += 1;
+        self.drop_frame(sequence, reason, now);
+    }
+
+    /// An accepted frame was dropped after all.
+    pub fn drop_frame(&mut self, sequence: u32, reason: DropReason, now: Micros) {
+        self.counters.drop_frame(reason);
+        self.note(now, Event::Dropped { sequence, reason });
+    }
+
+    /// Close the books after `total` frames were due.
+    #[must_use]
+    pub fn finish(mut self, total: u64, now: Micros) -> IntakeReport {
+        let seen = self.sequence.newest().map_or(0, |newest| u64::from(newest) + 1);
+        self.settle(total.saturating_sub(seen), now);
+        self.counters.frames_in = total.max(seen);
+        IntakeReport {
+            counters: self.counters,
+            alarms: Ailment::ALL.map(|a| self.watch.raised_count(a)),
+            alarm_frames: Ailment::ALL.map(|a| self.watch.frames(a)),
+            stalls: self.stalls,
+            resyncs: self.resyncs,
+            tally: self.ring.tally().to_vec(),
+        }
+    }
+
+    /// Book the frames of a gap: those known, those that came damaged, and the rest as lost.
+    fn settle(&mut self, missing: u64, now: Micros) {
+        let known = self.known.min(missing);
+        let bad = self.bad.min(missing - known);
+        let lost = missing - known - bad;
+        self.counters.dropped_by[DropReason::BadPacket as usize] += bad;
+        self.counters.dropped_by[DropReason::Lost as usize] += lost;
+        // damaged packets that fill no gap were repeats, or no frames at all
+        self.counters.repeated += self.bad - bad;
+        (self.known, self.bad) = (0, 0);
+        if lost > 0 {
+            let sequence = self.sequence.newest().unwrap_or(0);
+            self.note(now, Event::Dropped { sequence, reason: DropReason::Lost });
+        }
+    }
+
+    /// A frame that was missed comes after all: too late to be of use.
+    fn stale(&mut self, sequence: u32, now: Micros) {
+        let booked = [DropReason::Lost, DropReason::BadPacket];
+        for reason in booked {
+            let count = &mut self.counters.dropped_by[reason as usize];
+            if *count > 0 {
+                *count -= 1;
+                self.drop_frame(sequence, DropReason::Stale, now);
+                return;
+            }
+        }
+        self.counters.repeated += 1;
+    }
+
+    fn alive(&mut self, input: Input, now: Micros) {
+        let (watchdog, transition) = self.watchdog.step(input, now);
+        self.watchdog = watchdog;
+        if let Some(transition) = transition {
+            self.stalls += u32::from(transition.to == firmware_host::Condition::Stalled);
+            self.note(now, Event::Camera { transition });
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! The target box: finds the camera, receives, checks, queues.
+
+use std::io::{ErrorKind, Read as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::time::Duration;
+
+use firmware_host::link::HEADER_LEN;
+use firmware_host::{Deframer, DropReason, Event, Micros};
+
+use super::super::intake::{Accepted, Intake, IntakeReport};
+use super::super::line::{Line, Waiting};
+use super::super::scenario::Scenario;
+use super::super::wire::{
+    Greeting, MAX_GREETING, MAX_PACKET, SUBSCRIBE, WireError, parse_end, parse_truth,
+};
+use super::{DATAGRAM, KEEP_ALIVE, LinkAddress, LinkFailure, NAP, Transport};
+use crate::clock::Clock;
+
+/// Bytes taken from a socket at once.
+const CHUNK: usize = 1 << 16;
+/// Pause between two attempts to find the camera.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// How to receive.
+#[derive(Clone, Debug)]
+pub struct ReceiveSettings {
+    /// Where the camera is.
+    pub address: LinkAddress,
+    /// Without a packet for this long the run ends.
+    pub give_up_after: Duration,
+}
+
+/// How receiving went.
+#[derive(Clone, Debug, Default)]
+pub struct RemoteReport {
+    /// What the intake saw.
+    pub intake: IntakeReport,
+    /// Connections made.
+    pub connections: u32,
+    /// Whether the camera said that it was done.
+    pub ended: bool,
+    /// Most slots in use at once.
+    pub slots_high_water: usize,
+}
+
+/// A camera that has introduced itself and already films.
+#[derive(Debug)]
+pub struct Found<'a> {
+    link: Link<'a>,
+    /// Who it is.
+    pub greeting: Greeting,
+    /// What it sent behind the greeting.
+    left: Vec<u8>,
+}
+
+/// Find the camera and hear who it is. Its clock starts now: be ready to take frames.
+///
+/// # Errors
+/// If none answers in time, or what answers is no camera of this version.
+pub fn find(settings: &ReceiveSettings, clock: Clock) -> Result<Found<'_>, LinkFailure> {
+    let deadline = clock.now().after(micros(settings.give_up_after));
+    let mut link = Link::new(settings, clock);
+    let mut buffer = vec![0; MAX_GREETING];
+    let mut chunk = vec![0; CHUNK];
+    let mut deframer = Deframer::new();
+    loop {
+        let read = link.read(&mut chunk);
+        if let Read::Fresh = read {
+            deframer = Deframer::new();
+        }
+        if let Read::Bytes(len) = read {
+            let mut rest = &chunk[..len];
+            while !rest.is_empty() {
+                let (taken, outcome) = deframer.feed(rest, &mut buffer);
+                rest = &rest[taken..];
+                if let Some(Ok(len)) = outcome {
+                    match Greeting::parse(&buffer[..len]) {
+                        Ok(greeting) => {
+                            return Ok(Found { link, greeting, left: rest.to_vec() });
+                        }
+                        Err(source @ (WireError::Version { .. } | WireError::Size { .. })) => {
+                            let address = settings.address.to_string();
+                            return Err(LinkFailure::Wire { address, source });
+                        }
+                        Err(_) => {}
+                    }
+                }
+            }
+        }
+        if clock.now() >= deadline {
+            let seconds = settings.give_up_after.as_secs();
+            return Err(LinkFailure::NoCamera { address: settings.address.to_string(), seconds });
+        }
+    }
+}
+
+/// Receive until the camera has no more, until `stop`, until the pipeline leaves, or until silence has lasted too long;
+/// closes the line.
+///
+/// # Errors
+/// If what answers is no camera of this version.
+pub fn receive(
+    found: Found<'_>,
+    scenario: &Scenario,
+    line: &Line,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<RemoteReport, LinkFailure> {
+    let clock = found.link.clock;
+    let left = found.left;
+    let mut receiver = Receiving::new(found.link, scenario, line);
+    receiver.greeted(found.greeting);
+    let result = receiver.bytes(&left, stop).and_then(|()| receiver.run(stop));
+    line.close();
+    result?;
+    let now = clock.now();
+    let Receiving { intake, link, total, ended, .. } = receiver;
+    Ok(RemoteReport {
+        intake: intake.finish(total, now),
+        connections: link.connections,
+        ended,
+        slots_high_water: line.high_water(),
+    })
+}
+
+struct Receiving<'a> {
+    settings: &'a ReceiveSettings,
+    line: &'a Line,
+    clock: Clock,
+    link: Link<'a>,
+    intake: Intake,
+    deframer: Deframer,
+    buffer: Vec<u8>,
+    greeting: Option<Greeting>,
+    /// Smallest difference seen between this clock and the camera's: packets are at least that old.
+    offset: Option<i128>,
+    total: u64,
+    ended: bool,
+    last_heard: Micros,
+}
+
+impl<'a> Receiving<'a> {
+    fn new(link: Link<'a>, scenario: &Scenario, line: &'a Line) -> Self {
+        let clock = link.clock;
+        Self {
+            settings: link.settings,
+            line,
+            clock,
+            link,
+            intake: Intake::new(scenario, clock.now()),
+            deframer: Deframer::new(),
+            buffer: vec![0; MAX_GREETING],
+            greeting: None,
+            offset: None,
+            total: 0,
+            ended: false,
+            last_heard: clock.now(),
+        }
+    }
+
+    fn run(&mut self, stop: &(dyn Fn() -> bool + Sync)) -> Result<(), LinkFailure> {
+        let mut chunk = vec![0; CHUNK];
+        let limit = micros(self.settings.give_up_after);
+        while !self.ended && !stop() && !self.line.is_abandoned() {
+            match self.link.read(&mut chunk) {
+                Read::Bytes(len) => {
+                    self.last_heard = self.clock.now();
+                    self.bytes(&chunk[..len], stop)?;
+                }
+                Read::Fresh => {
+                    self.deframer = Deframer::new();
+                    let connections = self.link.connections;
+                    self.intake.note(self.clock.now(), Event::Link { up: true, connections });
+                }
+                Read::Lost => {
+                    let connections = self.link.connections;
+                    self.intake.note(self.clock.now(), Event::Link { up: false, connections });
+                }
+                Read::Nothing => {}
+            }
+            let now = self.clock.now();
+            self.intake.time(now);
+            if now.since(self.last_heard) >= limit {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn bytes(
+        &mut self,
+        mut rest: &[u8],
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<(), LinkFailure> {
+        while !rest.is_empty() && !self.ended {
+            let mut buffer = std::mem::take(&mut self.buffer);
+            let (taken, outcome) = self.deframer.feed(rest, &mut buffer);
+            self.buffer = buffer;
+            rest = &rest[taken..];
+            match outcome {
+                None => {}
+                Some(Ok(len)) => self.packet(len, stop)?,
+                Some(Err(error)) => self.intake.broken(error, self.clock.now()),
+            }
+        }
+        Ok(())
+    }
+
+    fn packet(&mut self, len: usize, stop: &(dyn Fn() -> bool + Sync)) -> Result<(), LinkFailure> {
+        let bytes = &self.buffer[..len];
+        match bytes.get(..4) {
+            Some(b"RGZH") => match Greeting::parse(bytes) {
+                Ok(greeting) => self.greeted(greeting),
+                Err(source @ (WireError::Version { .. } | WireError::Size { .. })) => {
+                    let address = self.settings.address.to_string();
+                    return Err(LinkFailure::Wire { address, source });
+                }
+                Err(_damaged) => {}
+            },
+            Some(b"RGZE") => {
+                if let Ok(total) = parse_end(bytes) {
+                    self.total = total;
+                    self.ended = true;
+                }
+            }
+            _ => self.frame(len, stop),
+        }
+        Ok(())
+    }
+
+    fn greeted(&mut self, greeting: Greeting) {
+        let known = self.greeting.as_ref().map(|g| g.session);
+        if known.is_some_and(|session| session != greeting.session) {
+            // another start of the camera: its clock and its numbers begin anew
+            self.intake.starts_anew();
+            self.offset = None;
+        }
+        self.total = u64::from(greeting.frames);
+        // the limit was checked by `Greeting::parse`
+        self.buffer.resize(greeting.packet_limit().min(MAX_PACKET), 0);
+        self.greeting = Some(greeting);
+    }
+
+    fn frame(&mut self, len: usize, stop: &(dyn Fn() -> bool + Sync)) {
+        let arrived = self.clock.now();
+        let bytes = &self.buffer[..len];
+        let Some(mut accepted) = self.intake.packet(bytes, arrived) else { return };
+        let header = accepted.header;
+        let (sequence, packet_len) = (header.sequence, header.packet_len());
+        let go_on = || !stop() && !self.line.is_abandoned();
+        let (truth, capture) = parse_truth(&bytes[packet_len..], (header.width, header.height))
+            .map_or((None, Micros(0)), |(truth, capture)| (Some(truth), capture));
+        self.to_own_clock(&mut accepted, arrived);
+        let line = self.line;
+        let slot = if line.policy() == firmware_host::Policy::Block {
+            line.lease_waiting(packet_len, &go_on)
+        } else {
+            line.lease(packet_len)
+        };
+        let Some(mut slot) = slot else {
+            self.intake.drop_frame(sequence, DropReason::NoSlot, arrived);
+            return;
+        };
+        debug_assert!(packet_len >= HEADER_LEN, "a checked packet has a header");
+        slot.bytes[..packet_len].copy_from_slice(&self.buffer[..packet_len]);
+        slot.len = packet_len;
+        if let Some(dropped) =
+            line.offer(Waiting { slot, accepted, truth, capture, arrived }, &go_on)
+        {
+            let reason = if go_on() { DropReason::QueueFull } else { DropReason::Cut };
+            self.intake.drop_frame(dropped, reason, arrived);
+        }
+    }
+
+    /// Times of the camera's clock in terms of this one. The fastest packet is taken to have needed no time, so
+    /// latencies are right up to the shortest transport.
+    fn to_own_clock(&mut self, accepted: &mut Accepted, now: Micros) {
+        let header = &mut accepted.header;
+        let difference = i128::from(now.0) - i128::from(header.captured.0);
+        let offset = self.offset.map_or(difference, |known| known.min(difference));
+        self.offset = Some(offset);
+        let shift = |t: Micros| {
+            Micros(u64::try_from((i128::from(t.0) + offset).max(0)).unwrap_or(u64::MAX))
+        };
+        header.scheduled = shift(header.scheduled);
+        header.captured = shift(header.captured);
+    }
+}
+
+/// What came of an attempt to read.
+enum Read {
+    Bytes(usize),
+    /// A connection was made.
+    Fresh,
+    /// The connection broke.
+    Lost,
+    Nothing,
+}
+
+#[derive(Debug)]
+enum Socket {
+    None,
+    Tcp(TcpStream),
+    Udp { socket: UdpSocket, asked: Micros },
+}
+
+#[derive(Debug)]
+struct Link<'a> {
+    settings: &'a ReceiveSettings,
+    clock: Clock,
+    socket: Socket,
+    connections: u32,
+}
+
+impl<'a> Link<'a> {
+    const fn new(settings: &'a ReceiveSettings, clock: Clock) -> Self {
+        Self { settings, clock, socket: Socket::None, connections: 0 }
+    }
+
+    /// Read what is there, connecting first if need be; never waits longer than about a tenth of a second.
+    fn read(&mut self, chunk: &mut [u8]) -> Read {
+        let now = self.clock.now();
+        match &mut self.socket {
+            Socket::None => {
+                if let Some(socket) = self.connect(now) {
+                    self.socket = socket;
+                    self.connections += 1;
+                    return Read::Fresh;
+                }
+                std::thread::sleep(RETRY);
+                Read::Nothing
+            }
+            Socket::Tcp(stream) => match stream.read(chunk) {
+                Ok(0) => self.lost(),
+                Ok(len) => Read::Bytes(len),
+                Err(e) if is_timeout(e.kind()) => Read::Nothing,
+                Err(_) => self.lost(),
+            },
+            Socket::Udp { socket, asked } => {
+                if now.since(*asked) >= micros(KEEP_ALIVE) {
+                    *asked = now;
+                    // if nobody is there, silence will tell
+                    drop(socket.send(SUBSCRIBE));
+                }
+                debug_assert!(chunk.len() >= DATAGRAM, "a datagram is read whole");
+                match socket.recv(chunk) {
+                    Ok(len) => Read::Bytes(len),
+                    Err(e) if is_timeout(e.kind()) => Read::Nothing,
+                    // nobody listens at that port now: ask again, at the usual pace
+                    Err(_) => {
+                        std::thread::sleep(RETRY);
+                        Read::Nothing
+                    }
+                }
+            }
+        }
+    }
+
+    fn lost(&mut self) -> Read {
+        self.socket = Socket::None;
+        std::thread::sleep(RETRY);
+        Read::Lost
+    }
+
+    fn connect(&self, now: Micros) -> Option<Socket> {
+        let to = self.settings.address.socket;
+        match self.settings.address.transport {
+            Transport::Tcp => {
+                let stream = TcpStream::connect_timeout(&to, Duration::from_secs(1)).ok()?;
+                stream.set_read_timeout(Some(NAP)).ok()?;
+                Some(Socket::Tcp(stream))
+            }
+            Transport::Udp => {
+                let local: SocketAddr = if to.ip().is_loopback() && to.is_ipv4() {
+                    (Ipv4Addr::LOCALHOST, 0).into()
+                } else if to.is_ipv4() {
+                    (Ipv4Addr::UNSPECIFIED, 0).into()
+                } else {
+                    (std::net::Ipv6Addr::UNSPECIFIED, 0).into()
+                };
+                let socket = UdpSocket::bind(local).ok()?;
+                socket.connect(to).ok()?;
+                socket.set_read_timeout(Some(NAP)).ok()?;
+                socket.send(SUBSCRIBE).ok()?;
+                Some(Socket::Udp { socket, asked: now })
+            }
+        }
+    }
+}
+
+fn is_timeout(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
+}
+
+fn micros(span: Duration) -> Micros {
+    Micros(u64::try_from(span.as_micros()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,281 @@
+//! The camera box: films and sends, whoever listens.
+
+use std::io::{ErrorKind, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::time::Duration;
+
+use firmware_host::random::Random;
+use firmware_host::{Event, Micros};
+
+use super::super::line::{Line, Taken};
+use super::super::stream::{FilmReport, Filming, Pace, stream};
+use super::super::wire::{Greeting, SUBSCRIBE, end_bytes, frame_into, truth_bytes};
+use super::{DATAGRAM, KEEP_ALIVE, LinkAddress, LinkFailure, NAP, Transport};
+use crate::clock::Clock;
+
+/// A receiver on UDP that was silent for this long is gone.
+const SILENCE: Duration = Duration::from_secs(2);
+/// A receiver on TCP that takes nothing for this long is gone.
+const WRITE_LIMIT: Duration = Duration::from_secs(2);
+/// Stream of [`Random`] that belongs to injected loss.
+const LOSS: u32 = 200;
+/// Datagrams after which the sender pauses, so that a socket buffer of the usual size holds them.
+const BURST: usize = 8;
+
+/// How to serve.
+#[derive(Clone, Debug)]
+pub struct ServeSettings {
+    /// Where.
+    pub address: LinkAddress,
+    /// How long to wait for the first receiver.
+    pub wait: Duration,
+    /// Share of datagrams that are lost on purpose, in a million; UDP alone.
+    pub lose_per_million: u32,
+    /// Seed of the losses.
+    pub seed: u64,
+    /// The receiver sets the pace: every frame is sent, as fast as they are taken.
+    pub lockstep: bool,
+}
+
+/// How serving went.
+#[derive(Clone, Debug, Default)]
+pub struct ServeReport {
+    /// How filming went; its books hold what the camera's own queue dropped.
+    pub film: FilmReport,
+    /// Frames sent.
+    pub sent: u64,
+    /// Frames for which there was no receiver.
+    pub unheard: u64,
+    /// Receivers that came, one after the other.
+    pub connections: u32,
+    /// Datagrams lost on purpose.
+    pub lost_datagrams: u64,
+}
+
+/// Serve the frames of `filming` to one receiver at a time; the clock of the camera starts with the first one.
+///
+/// `bound` hears the address once it is served.
+///
+/// # Errors
+/// If the address cannot be served, no receiver comes in time, or a frame cannot be filmed.
+pub fn serve(
+    filming: &Filming<'_>,
+    greeting: &Greeting,
+    settings: &ServeSettings,
+    stop: &(dyn Fn() -> bool + Sync),
+    bound: &mut dyn FnMut(SocketAddr),
+) -> Result<ServeReport, LinkFailure> {
+    let clock = filming.clock;
+    let mut port = Port::bind(settings, greeting, clock)?;
+    bound(port.local()?);
+    let deadline = clock.now().after(micros(settings.wait));
+    while !port.accept() {
+        if stop() || clock.now() >= deadline {
+            let seconds = settings.wait.as_secs();
+            return Err(LinkFailure::NoReceiver { address: settings.address.to_string(), seconds });
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let start = clock.now().after(Micros(20_000));
+    let pace = if settings.lockstep { Pace::Lockstep } else { Pace::Realtime { start } };
+    let filming = Filming { pace, check: false, ..*filming };
+    let line = Line::new(filming.scenario.queue);
+    std::thread::scope(|scope| {
+        let camera = scope.spawn(|| stream(&filming, &line, stop));
+        let mut report = ServeReport::default();
+        loop {
+            let waiting = match line.take(NAP) {
+                Taken::Frame(waiting) => waiting,
+                Taken::Nothing if stop() => break,
+                Taken::Nothing => {
+                    port.accept();
+                    continue;
+                }
+                Taken::Closed => break,
+            };
+            let mut bytes = Vec::new();
+            let mut packet = waiting.slot.filled().to_vec();
+            if let Some(truth) = &waiting.truth {
+                packet.extend(truth_bytes(truth, waiting.capture));
+            }
+            frame_into(&mut bytes, &packet);
+            port.accept();
+            if port.send(&bytes) {
+                report.sent += 1;
+            } else {
+                report.unheard += 1;
+            }
+            line.give_back(waiting.slot);
+        }
+        line.abandon();
+        report.film = camera.join().map_err(|_panic| LinkFailure::Thread("camera"))??;
+        let total = report.film.intake.counters.frames_in;
+        port.finish(total);
+        report.connections = port.connections;
+        report.lost_datagrams = port.lost;
+        Ok(report)
+    })
+}
+
+fn micros(span: Duration) -> Micros {
+    Micros(u64::try_from(span.as_micros()).unwrap_or(u64::MAX))
+}
+
+enum Socket {
+    Tcp { listener: TcpListener, peer: Option<TcpStream> },
+    Udp { socket: UdpSocket, peer: Option<(SocketAddr, Micros)> },
+}
+
+struct Port<'a> {
+    socket: Socket,
+    greeting: Vec<u8>,
+    settings: &'a ServeSettings,
+    clock: Clock,
+    connections: u32,
+    datagrams: u32,
+    lost: u64,
+}
+
+impl<'a> Port<'a> {
+    fn bind(
+        settings: &'a ServeSettings,
+        greeting: &Greeting,
+        clock: Clock,
+    ) -> Result<Self, LinkFailure> {
+        let address = settings.address.socket;
+        let open = || -> std::io::Result<Socket> {
+            Ok(match settings.address.transport {
+                Transport::Tcp => {
+                    let listener = TcpListener::bind(address)?;
+                    listener.set_nonblocking(true)?;
+                    Socket::Tcp { listener, peer: None }
+                }
+                Transport::Udp => {
+                    let socket = UdpSocket::bind(address)?;
+                    socket.set_nonblocking(true)?;
+                    Socket::Udp { socket, peer: None }
+                }
+            })
+        };
+        let socket = open().map_err(|source| failure(settings, source))?;
+        let mut greeting_bytes = Vec::new();
+        frame_into(&mut greeting_bytes, &greeting.bytes());
+        Ok(Self {
+            socket,
+            greeting: greeting_bytes,
+            settings,
+            clock,
+            connections: 0,
+            datagrams: 0,
+            lost: 0,
+        })
+    }
+
+    fn local(&self) -> Result<SocketAddr, LinkFailure> {
+        let local = match &self.socket {
+            Socket::Tcp { listener, .. } => listener.local_addr(),
+            Socket::Udp { socket, .. } => socket.local_addr(),
+        };
+        local.map_err(|source| failure(self.settings, source))
+    }
+
+    /// Look for a receiver without waiting; whether there is one.
+    fn accept(&mut self) -> bool {
+        let now = self.clock.now();
+        let mut fresh = false;
+        let there = match &mut self.socket {
+            Socket::Tcp { listener, peer } => {
+                // the newest receiver takes the place of one before it, which may have died unseen
+                if let Ok((stream, _)) = listener.accept() {
+                    let ready = stream
+                        .set_nonblocking(false)
+                        .and_then(|()| stream.set_nodelay(true))
+                        .and_then(|()| stream.set_write_timeout(Some(WRITE_LIMIT)));
+                    if ready.is_ok() {
+                        *peer = Some(stream);
+                        fresh = true;
+                    }
+                }
+                peer.is_some()
+            }
+            Socket::Udp { socket, peer } => {
+                let mut buffer = [0; 64];
+                while let Ok((len, from)) = socket.recv_from(&mut buffer) {
+                    if &buffer[..len] == SUBSCRIBE {
+                        fresh |= peer.is_none_or(|(known, _)| known != from);
+                        *peer = Some((from, now));
+                    }
+                }
+                if peer.is_some_and(|(_, heard)| now.since(heard) > micros(SILENCE)) {
+                    *peer = None;
+                    Event::Link { up: false, connections: self.connections }.log();
+                }
+                peer.is_some()
+            }
+        };
+        if fresh {
+            self.connections += 1;
+            Event::Link { up: true, connections: self.connections }.log();
+            let greeting = self.greeting.clone();
+            return self.send(&greeting);
+        }
+        there
+    }
+
+    /// Send bytes of the stream; false if nobody is there any more.
+    fn send(&mut self, bytes: &[u8]) -> bool {
+        let (settings, lossy) = (self.settings, bytes != self.greeting.as_slice());
+        let sent = match &mut self.socket {
+            Socket::Tcp { peer, .. } => {
+                let Some(stream) = peer else { return false };
+                let sent = stream.write_all(bytes).is_ok();
+                if !sent {
+                    *peer = None;
+                }
+                sent
+            }
+            Socket::Udp { socket, peer } => {
+                let Some((to, _)) = *peer else { return false };
+                for (i, piece) in bytes.chunks(DATAGRAM).enumerate() {
+                    self.datagrams = self.datagrams.wrapping_add(1);
+                    let mut random = Random::new(settings.seed, LOSS, self.datagrams);
+                    if lossy && random.hits(settings.lose_per_million) {
+                        self.lost += 1;
+                        continue;
+                    }
+                    if i > 0 && i % BURST == 0 {
+                        std::thread::sleep(Duration::from_micros(500));
+                    }
+                    // a full buffer of the system is a loss like any other
+                    match socket.send_to(piece, to) {
+                        Ok(_) => {}
+                        Err(error) if error.kind() == ErrorKind::WouldBlock => self.lost += 1,
+                        Err(_) => break,
+                    }
+                }
+                true
+            }
+        };
+        if !sent {
+            Event::Link { up: false, connections: self.connections }.log();
+        }
+        sent
+    }
+
+    /// Tell the receiver that this was all; on UDP several times.
+    fn finish(&mut self, total: u64) {
+        let mut bytes = Vec::new();
+        frame_into(&mut bytes, &end_bytes(total));
+        let times = if self.settings.address.transport == Transport::Udp { 5 } else { 1 };
+        for _ in 0..times {
+            if !self.send(&bytes) {
+                return;
+            }
+            std::thread::sleep(KEEP_ALIVE / 25);
+        }
+    }
+}
+
+fn failure(settings: &ServeSettings, source: std::io::Error) -> LinkFailure {
+    LinkFailure::Bind { address: settings.address.to_string(), source }
+}
