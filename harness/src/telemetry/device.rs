@@ -148,7 +148,7 @@ impl Sampler {
     #[must_use]
     pub fn finish(self) -> Vec<DeviceSample> {
         // a thread that ended already does not listen
-        drop(self.stop.send(()));
+        self.stop.send(()).unwrap_or(());
         self.thread.join().unwrap_or_default()
     }
 }

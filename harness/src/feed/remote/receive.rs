@@ -249,7 +249,7 @@ impl<'a> Receiving<'a> {
         let go_on = || !stop() && !self.line.is_abandoned();
         let (truth, capture) = parse_truth(&bytes[packet_len..], (header.width, header.height))
             .map_or((None, Micros(0)), |(truth, capture)| (Some(truth), capture));
-        self.to_own_clock(&mut accepted, arrived);
+        self.on_own_clock(&mut accepted, arrived);
         let line = self.line;
         let slot = if line.policy() == firmware_host::Policy::Block {
             line.lease_waiting(packet_len, &go_on)
@@ -273,7 +273,7 @@ impl<'a> Receiving<'a> {
 
     /// Times of the camera's clock in terms of this one. The fastest packet is taken to have needed no time, so
     /// latencies are right up to the shortest transport.
-    fn to_own_clock(&mut self, accepted: &mut Accepted, now: Micros) {
+    fn on_own_clock(&mut self, accepted: &mut Accepted, now: Micros) {
         let header = &mut accepted.header;
         let difference = i128::from(now.0) - i128::from(header.captured.0);
         let offset = self.offset.map_or(difference, |known| known.min(difference));
