@@ -37,6 +37,12 @@ pub fn defocus(canvas: &mut Canvas, radius: f32, spare: &mut Vec<Rgb>) {
     }
 }
 
+/// How far [`defocus`] of a radius carries light, pixels.
+#[must_use]
+pub fn reach(radius: f32) -> f32 {
+    if 0.5 * radius < 0.12 { 0.0 } else { 2.6 * 0.5 * radius + 0.5 }
+}
+
 /// Weights at 0, 1, 2, ... pixels; the full kernel sums to 1.
 fn half_kernel(sigma: f32) -> Vec<f32> {
     let mut kernel = Vec::new();

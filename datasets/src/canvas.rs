@@ -1,5 +1,8 @@
 //! A picture in linear light while it is being painted.
 
+use core::ops::Range;
+use std::sync::OnceLock;
+
 /// Linear-light RGB, 0 = black, 1 = a white diffuse surface under the scene's full light; may exceed 1.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct Rgb {
@@ -27,8 +30,17 @@ impl Rgb {
     /// A colour from sRGB-encoded 8-bit components, as colour pickers and standards give them.
     #[must_use]
     pub fn srgb8(r: u8, g: u8, b: u8) -> Self {
-        let f = |c: u8| srgb_decode(f32::from(c) / 255.0);
-        Self::new(f(r), f(g), f(b))
+        // a table: surfaces call this for every pixel
+        static TABLE: OnceLock<[f32; 256]> = OnceLock::new();
+        let table = TABLE.get_or_init(|| {
+            let mut level = 0.0;
+            core::array::from_fn(|_| {
+                let linear = srgb_decode(level / 255.0);
+                level += 1.0;
+                linear
+            })
+        });
+        Self::new(table[usize::from(r)], table[usize::from(g)], table[usize::from(b)])
     }
 
     /// Every component times a factor.
@@ -87,13 +99,38 @@ pub struct Canvas {
     pub height: usize,
     /// `width * height` pixels, row by row.
     pub pixels: Vec<Rgb>,
+    /// Columns of each row that nothing of the finished picture depends on, because something opaque is
+    /// going to be painted over them; painters may leave them out. Empty: there are none.
+    pub unseen: Vec<Range<usize>>,
 }
 
 impl Canvas {
     /// A canvas of one colour.
     #[must_use]
     pub fn new(width: usize, height: usize, fill: Rgb) -> Self {
-        Self { width, height, pixels: vec![fill; width * height] }
+        Self { width, height, pixels: vec![fill; width * height], unseen: Vec::new() }
+    }
+
+    /// The columns `from..to` of a row without the unseen ones: the part left of them and the part right
+    /// of them, either of which may be empty.
+    #[must_use]
+    pub fn seen(&self, y: usize, columns: Range<usize>) -> [Range<usize>; 2] {
+        let (from, to) = (columns.start, columns.end);
+        match self.unseen.get(y) {
+            Some(gap) if !gap.is_empty() => {
+                [from..to.min(gap.start).max(from), from.max(gap.end).min(to)..to]
+            }
+            _ => [from..to, to..to],
+        }
+    }
+
+    /// Give all unseen pixels one colour.
+    pub fn fill_unseen(&mut self, colour: Rgb) {
+        for (row, gap) in self.pixels.chunks_exact_mut(self.width).zip(&self.unseen) {
+            if let Some(pixels) = row.get_mut(gap.clone()) {
+                pixels.fill(colour);
+            }
+        }
     }
 
     /// The pixel at column x, row y.

@@ -12,15 +12,18 @@ use crate::post::Post;
 use crate::shadow::Shadow;
 use crate::supplement::Supplement;
 use crate::surface::Surface;
+use crate::unseen;
 
 /// Canvas pixels an output pixel, each way, in which the environment is painted: its polygons are
 /// sampled once a canvas pixel, so this is its anti-aliasing (4 samples, then the lens blur).
-pub const BACKGROUND_SCALE: usize = 2;
+pub const BACKGROUND_SCALE: f32 = 2.0;
 
 /// Buffers that are reused from picture to picture; one a thread.
 #[derive(Debug)]
 pub struct Scratch {
-    background: Canvas,
+    pub(crate) background: Canvas,
+    /// Colour of what nothing in the picture depends on; a test changes it.
+    pub(crate) unseen: Rgb,
     /// Linear radiance of the picture.
     pub(crate) canvas: Canvas,
     /// Coverage by the sign, 0 to 1.
@@ -34,8 +37,13 @@ impl Scratch {
     #[must_use]
     pub fn new(size: usize) -> Self {
         let empty = || Canvas::new(0, 0, Rgb::default());
-        let mut scratch =
-            Self { background: empty(), canvas: empty(), mask: Vec::new(), spare: Vec::new() };
+        let mut scratch = Self {
+            background: empty(),
+            unseen: Rgb::default(),
+            canvas: empty(),
+            mask: Vec::new(),
+            spare: Vec::new(),
+        };
         scratch.fit(size);
         scratch
     }
@@ -70,8 +78,9 @@ pub fn compose<F: Face>(
     let pose = ScenePose::new(&config.pose, size);
     match background {
         Background::Painted => {
-            paint_environment(config, &pose, light, &mut scratch.background);
-            resample(&scratch.background, &pose, &mut scratch.canvas);
+            paint_environment(config, face, &pose, light, &mut scratch.background);
+            scratch.background.fill_unseen(scratch.unseen);
+            resample(&scratch.background, BACKGROUND_SCALE, &pose, &mut scratch.canvas);
         }
         Background::Photograph(photo) => stretch(photo, &mut scratch.canvas),
     }
@@ -84,8 +93,15 @@ pub fn compose<F: Face>(
 }
 
 /// Paint the environment with an ideal pinhole, wide enough for the lens to look beyond the frame.
-fn paint_environment(config: &SceneConfig, pose: &ScenePose, light: &Light, canvas: &mut Canvas) {
-    let (side, focal_scale) = background_size(pose);
+fn paint_environment<F: Face>(
+    config: &SceneConfig,
+    face: &F,
+    pose: &ScenePose,
+    light: &Light,
+    canvas: &mut Canvas,
+) {
+    let focal_scale = BACKGROUND_SCALE;
+    let side = background_side(pose, focal_scale);
     if canvas.width == side && canvas.height == side {
         canvas.pixels.fill(Rgb::default());
     } else {
@@ -105,26 +121,27 @@ fn paint_environment(config: &SceneConfig, pose: &ScenePose, light: &Light, canv
         season: config.season,
         seed: config.layout_seed,
     };
+    // what the defocus of the background carries from behind the sign to beside it must be there
+    let margin = blur::reach(config.formation.background_defocus_px * pose.scale()) + 1.5;
+    unseen::mark(face, pose, focal_scale, margin, canvas);
     environment::paint(config.environment, &view, canvas);
 }
 
-/// Side of the background canvas and its pixels an output pixel.
+/// Side of the background canvas.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "a canvas side below 4,096"
 )]
-fn background_size(pose: &ScenePose) -> (usize, f32) {
+fn background_side(pose: &ScenePose, scale: f32) -> usize {
     let size = 2.0 * pose.lens.centre;
     let margin = 1.0 + pose.lens.k1.max(0.0);
-    let scale = BACKGROUND_SCALE as f32;
-    ((size * margin * scale + 0.999) as usize, scale)
+    (size * margin * scale + 0.999) as usize
 }
 
 /// Look at the background through the lens: one bilinear sample at the centre of each output pixel,
-/// which for an undistorted lens is the mean of its 2 x 2 canvas pixels.
-fn resample(background: &Canvas, pose: &ScenePose, out: &mut Canvas) {
-    let (_, scale) = background_size(pose);
+/// which for an undistorted lens and two canvas pixels a pixel is the mean of its 2 x 2 canvas pixels.
+fn resample(background: &Canvas, scale: f32, pose: &ScenePose, out: &mut Canvas) {
     let shift = 0.5 * background.width as f32;
     let width = out.width;
     for (y, row) in out.pixels.chunks_exact_mut(width).enumerate() {

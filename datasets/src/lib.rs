@@ -37,5 +37,6 @@ pub mod source;
 pub mod supplement;
 pub mod surface;
 pub mod synthetic;
+mod unseen;
 mod weather;
 pub mod write;

@@ -114,8 +114,6 @@ struct Patch {
     y: f32,
     right: [f32; 2],
     down: [f32; 2],
-    /// Centre of the pixel to the right; kept, because a sum would drift from it by rounding.
-    next: (f32, f32),
 }
 
 /// Point of the face at the centre of a pixel, millimetres.
@@ -126,21 +124,14 @@ fn on_face(pose: &ScenePose, map: &PlaneMap, px: usize, py: usize) -> (f32, f32)
 
 impl Patch {
     fn new(pose: &ScenePose, map: &PlaneMap, px: usize, py: usize) -> Self {
-        Self::from_centre(pose, map, px, py, on_face(pose, map, px, py))
+        let at = |px, py| on_face(pose, map, px, py);
+        Self::between(at(px, py), at(px + 1, py), at(px, py + 1))
     }
 
-    /// With the point of the pixel's centre known, as it is from the patch to its left.
-    fn from_centre(
-        pose: &ScenePose,
-        map: &PlaneMap,
-        px: usize,
-        py: usize,
-        (x, y): (f32, f32),
-    ) -> Self {
-        let (rx, ry) = on_face(pose, map, px + 1, py);
-        let (dx, dy) = on_face(pose, map, px, py + 1);
+    /// From the centres of the pixel, of the one to its right and of the one below.
+    fn between((x, y): (f32, f32), (rx, ry): (f32, f32), (dx, dy): (f32, f32)) -> Self {
         // Within one pixel the homography is affine to about one pixel over the focal length.
-        Self { x, y, right: [rx - x, ry - y], down: [dx - x, dy - y], next: (rx, ry) }
+        Self { x, y, right: [rx - x, ry - y], down: [dx - x, dy - y] }
     }
 
     fn sample(&self, i: usize, j: usize, n: usize) -> (f32, f32) {
@@ -173,17 +164,22 @@ pub fn paint<F: Face>(
         [0.34, 0.67, 1.0].map(|k| PlaneMap::new(&scene.pose.camera, &scene.plate, k * depth));
     let shading = Shading::new(scene);
     let area = pixel_box(face.half_mm(), scene, canvas.width);
+    // points of the face at the centres of a row of pixels and of the row below it
+    let mut below: Vec<_> =
+        (area.left..=area.right).map(|px| on_face(scene.pose, &map, px, area.top)).collect();
+    let mut row = Vec::with_capacity(below.len());
     for py in area.top..area.bottom.min(canvas.height) {
-        let mut centre = on_face(scene.pose, &map, area.left, py);
-        for px in area.left..area.right {
-            let patch = Patch::from_centre(scene.pose, &map, px, py, centre);
-            centre = patch.next;
+        core::mem::swap(&mut row, &mut below);
+        below.clear();
+        below.extend((area.left..=area.right).map(|px| on_face(scene.pose, &map, px, py + 1)));
+        for (i, px) in (area.left..area.right).enumerate() {
+            let patch = Patch::between(row[i], row[i + 1], below[i]);
             let (long, short) = patch.extents();
             let edge = face.signed_distance_mm(patch.x, patch.y);
             let reach = 0.75 * long;
             // the rim can show beside the face by at most its depth times the slant of the view
             if edge > reach && edge < reach + 2.5 * depth {
-                let rim = rim_coverage(face, scene.pose, &back, px, py);
+                let rim = rim_coverage(face, scene.pose, &back, px, py, long);
                 if rim > 0.0 {
                     canvas.blend(px, py, shading.rim(face, &patch), rim);
                 }
@@ -198,7 +194,7 @@ pub fn paint<F: Face>(
                 edge_colour(face, &patch, short)
             };
             if cover < 0.999 {
-                let rim = rim_coverage(face, scene.pose, &back, px, py);
+                let rim = rim_coverage(face, scene.pose, &back, px, py, long);
                 if rim > cover {
                     canvas.blend(px, py, shading.rim(face, &patch), rim);
                 }
@@ -259,14 +255,30 @@ fn edge_colour<F: Face>(face: &F, patch: &Patch, short: f32) -> (Rgb, f32) {
     (sum.scale(1.0 / cover), cover / (EDGE_SAMPLES * EDGE_SAMPLES) as f32)
 }
 
-/// Share of a pixel that the body behind the face covers, seen from the camera.
+/// Share of a pixel that the body behind the face covers, seen from the camera; the pixel is at most
+/// `long` millimetres long on the face.
 fn rim_coverage<F: Face>(
     face: &F,
     pose: &ScenePose,
     back: &[PlaneMap; 3],
     px: usize,
     py: usize,
+    long: f32,
 ) -> f32 {
+    // most pixels beside the face lie wholly beside the rim, or wholly on it
+    let reach = 1.1 * long;
+    let mut outside = true;
+    for map in back {
+        let (x, y) = on_face(pose, map, px, py);
+        let distance = face.signed_distance_mm(x, y);
+        if distance < -reach {
+            return 1.0;
+        }
+        outside &= distance > reach;
+    }
+    if outside {
+        return 0.0;
+    }
     let patches = back.map(|map| Patch::new(pose, &map, px, py));
     let width = patches[0].extents().1 / EDGE_SAMPLES as f32;
     let mut cover = 0.0;

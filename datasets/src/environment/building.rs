@@ -66,6 +66,15 @@ impl TownHouse {
         }
     }
 
+    /// Announce end wall and front, see [`Painter::occlude`].
+    pub fn occlude(&self, p: &mut Painter<'_>) {
+        let up = Vec3::new(0.0, self.facade.height, 0.0);
+        let back = self.near.plus(self.outward.scale(-11.0));
+        for end in [self.far, back] {
+            p.occlude(&[self.near, end, end.plus(up), self.near.plus(up)]);
+        }
+    }
+
     /// Paint end wall, front, roof and what juts out.
     pub fn paint(&self, p: &mut Painter<'_>) {
         let up = Vec3::new(0.0, 1.0, 0.0);
@@ -295,6 +304,17 @@ impl Detached {
             solar: s.chance(0.3),
             seed: s.bits(),
         }
+    }
+
+    /// Announce the walls, see [`Painter::occlude`].
+    pub fn occlude(&self, p: &mut Painter<'_>) {
+        p.occlude_cuboid(&Cuboid::new(
+            self.base,
+            self.right,
+            self.size.x,
+            self.size.y,
+            self.size.z,
+        ));
     }
 
     /// Paint walls, gables, roof, chimney.

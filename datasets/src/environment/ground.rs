@@ -215,8 +215,10 @@ impl Ground {
                 .forward
                 .plus(rotation.up.scale((camera.centre_y - y as f32 - 0.5) / focal))
                 .plus(rotation.right.scale((0.5 - camera.centre_x) / focal));
+            let parts = painter.canvas.seen(y, 0..width);
             let pixels = &mut painter.canvas.pixels[y * width..(y + 1) * width];
-            for (x, pixel) in pixels.iter_mut().enumerate() {
+            for x in parts.into_iter().flatten() {
+                let pixel = &mut pixels[x];
                 let fall = -(row.y + step.y * x as f32);
                 if fall <= 1e-5 {
                     continue;

@@ -37,14 +37,17 @@ pub(super) fn paint(view: &View, canvas: &mut Canvas) {
         left_fence: -place.road_metres - s.range(2.5, 5.0),
     };
     let sky = Sky::new(view);
-    sky.paint(view, canvas);
     let mut painter = Painter::new(canvas, view, sky.haze(), s.range(650.0, 1600.0));
-    ground(&place, &layout, &mut s).paint(&mut painter);
+    let ground = ground(&place, &layout, &mut s);
     let mut scene = Scene::new();
     skyline(&place, &mut scene, &mut s);
     halls(&place, &layout, &mut scene, &mut s);
     plant(&place, &layout, &mut scene, &mut s);
     roadside(&place, &layout, &mut scene, &mut s);
+    scene.announce(&mut painter);
+    sky.paint_behind(view, &mut painter);
+    ground.paint(&mut painter);
+    painter.forget_occluders();
     scene.paint(&mut painter);
 }
 
@@ -76,6 +79,8 @@ fn skyline(place: &Place, scene: &mut Scene<'_>, s: &mut Stream) {
         let right = level_direction(s.range(-0.5, 0.5));
         let size = (s.range(30.0, 80.0), s.range(8.0, 20.0), s.range(20.0, 40.0));
         let hall = Hall::new(s, Cuboid::new(base, right, size.0, size.1, size.2));
+        let body = hall.body;
+        scene.add_occluder(move |p| p.occlude_cuboid(&body));
         scene.add(distance, move |p| hall.paint(p));
     }
     let wind = s.range(-1.0, 1.0);
@@ -112,6 +117,8 @@ fn halls(place: &Place, layout: &Layout, scene: &mut Scene<'_>, s: &mut Stream) 
         let base = front.minus(outward.scale(0.5 * depth));
         let hall = Hall::new(s, Cuboid::new(base, heading.scale(-side), length, height, depth));
         let far = place.at(across, along + length).length() + 1.0;
+        let body = hall.body;
+        scene.add_occluder(move |p| p.occlude_cuboid(&body));
         scene.add(far, move |p| hall.paint(p));
         let mut index = 0.0;
         while (index + 1.0) * hall.door_pitch < length {

@@ -44,15 +44,17 @@ pub(super) fn paint(view: &View, canvas: &mut Canvas) {
     let road = Road::new(view, s.range(-1.0, 1.0) / 420.0);
     let palette = Palette::new(view);
     let sky = Sky::new(view);
-    sky.paint(view, canvas);
     let mut painter = Painter::new(canvas, view, sky.haze(), 700.0);
-    ground(view, &street, road, palette, &mut s).paint(&mut painter);
-
+    let ground = ground(view, &street, road, palette, &mut s);
     let mut scene = Scene::new();
     houses(&mut scene, &mut s, &street, road);
     traffic(&mut scene, &mut s, &street, road);
     crossing(&mut scene, &mut s, &street, road);
     details(&mut scene, &mut s, &street, road);
+    scene.announce(&mut painter);
+    sky.paint_behind(view, &mut painter);
+    ground.paint(&mut painter);
+    painter.forget_occluders();
     scene.paint(&mut painter);
     if street.tram {
         wires(&mut painter, &street, &road);
@@ -103,6 +105,7 @@ fn houses(scene: &mut Scene<'_>, s: &mut Stream, street: &Street, road: Road) {
                 (road.world(across, 0.0, along), road.world(across, 0.0, along + width));
             let outward = road.right().scale(side);
             let house = TownHouse::new(s, near, far, outward, gap);
+            scene.add_occluder(move |p| house.occlude(p));
             scene.add(along.max(0.0) + 2.0, move |p| house.paint(p));
             along += width;
         }
@@ -114,6 +117,7 @@ fn houses(scene: &mut Scene<'_>, s: &mut Stream, street: &Street, road: Road) {
         let far = street.length + 14.0;
         let (near, end) = (road.world(across, 0.0, far), road.world(across + width, 0.0, far));
         let house = TownHouse::new(s, near, end, road.heading(far).scale(-1.0), 30.0);
+        scene.add_occluder(move |p| house.occlude(p));
         scene.add(far + 10.0, move |p| house.paint(p));
         across += width;
     }

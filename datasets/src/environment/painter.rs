@@ -211,6 +211,11 @@ impl<'a> Painter<'a> {
         }
     }
 
+    /// Take back all announcements: they saved sky and ground, the rest is painted in its order.
+    pub fn forget_occluders(&mut self) {
+        self.nearest.clear();
+    }
+
     /// Depths of announced surfaces, row by row; empty if there is none.
     #[must_use]
     pub fn nearest(&self) -> &[f32] {
@@ -236,7 +241,8 @@ impl<'a> Painter<'a> {
         self.nearest = nearest;
     }
 
-    /// Call `visit(index, pixel, u, v, footprint, depth)` for every pixel of a convex polygon.
+    /// Call `visit(index, pixel, u, v, footprint, depth)` for every pixel of a convex polygon that is not
+    /// marked as unseen on the canvas.
     fn scan(
         &mut self,
         points: &[Vec3],
@@ -261,16 +267,19 @@ impl<'a> Painter<'a> {
             let columns = rows(left, right, width);
             let (wy, uy, vy) =
                 (map.w[1] * yc + map.w[2], map.u[1] * yc + map.u[2], map.v[1] * yc + map.v[2]);
+            let parts = self.canvas.seen(y, columns);
             let row = &mut self.canvas.pixels[y * width..(y + 1) * width];
-            for x in columns {
-                let xc = x as f32 + 0.5;
-                let inverse = 1.0 / (map.w[0] * xc + wy);
-                let depth = map.depth_numerator * inverse;
-                let u = (map.u[0] * xc + uy) * inverse - map.u0;
-                let v = (map.v[0] * xc + vy) * inverse - map.v0;
-                // the edge of a clipped polygon may fall just outside the plane's visible half
-                if depth > 0.0 && depth < 1e7 {
-                    visit(y * width + x, &mut row[x], u, v, depth * map.pixel_metres, depth);
+            for part in parts {
+                for (x, pixel) in part.clone().zip(&mut row[part]) {
+                    let xc = x as f32 + 0.5;
+                    let inverse = 1.0 / (map.w[0] * xc + wy);
+                    let depth = map.depth_numerator * inverse;
+                    let u = (map.u[0] * xc + uy) * inverse - map.u0;
+                    let v = (map.v[0] * xc + vy) * inverse - map.v0;
+                    // the edge of a clipped polygon may fall just outside the plane's visible half
+                    if depth > 0.0 && depth < 1e7 {
+                        visit(y * width + x, pixel, u, v, depth * map.pixel_metres, depth);
+                    }
                 }
             }
         }

@@ -188,6 +188,69 @@ pub struct Clump {
     pub open: f32,
 }
 
+/// Squared distance, in half axes, up to which noise may carry the edge of a clump.
+const CLUMP_REACH2: f32 = 1.8;
+
+/// For each cell of a coarse grid over a crown, the clumps that reach into it: bit i stands for clump i,
+/// so that the order, nearest first, is kept.
+struct ClumpGrid {
+    cells: [u64; Self::SIDE * Self::SIDE],
+    low: [f32; 2],
+    cells_a_metre: [f32; 2],
+}
+
+impl ClumpGrid {
+    const SIDE: usize = 6;
+
+    fn new(clumps: &[Clump], inverse: &[(f32, f32)], low: [f32; 2], high: [f32; 2]) -> Self {
+        let side = Self::SIDE as f32;
+        let size = [(high[0] - low[0]) / side, (high[1] - low[1]) / side];
+        let mut cells = [0; Self::SIDE * Self::SIDE];
+        // distance of a clump's middle from the nearest point of a column or row of cells, half axes
+        let gaps = |centre: f32, axis: usize, scale: f32| {
+            let mut gaps = [0.0_f32; Self::SIDE];
+            let mut from = low[axis] - centre;
+            for gap in &mut gaps {
+                let away = from.max(-(from + size[axis])).max(0.0) * scale;
+                *gap = away * away;
+                from += size[axis];
+            }
+            gaps
+        };
+        for (index, (c, k)) in clumps.iter().zip(inverse).enumerate() {
+            let (x, y) = (gaps(c.centre.0, 0, k.0), gaps(c.centre.1, 1, k.1));
+            for (cell, mask) in cells.iter_mut().enumerate() {
+                // a little more than the reach: rounding must not lose a pixel
+                if x[cell % Self::SIDE] + y[cell / Self::SIDE] < 1.01 * CLUMP_REACH2 {
+                    *mask |= 1_u64 << index.min(63);
+                }
+            }
+        }
+        Self { cells, low, cells_a_metre: [1.0 / size[0], 1.0 / size[1]] }
+    }
+
+    /// Indices of the clumps that may cover a point.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to the grid"
+    )]
+    fn at(&self, u: f32, v: f32) -> impl Iterator<Item = usize> {
+        let last = (Self::SIDE - 1) as f32;
+        let cell = |a: f32, axis: usize| {
+            ((a - self.low[axis]) * self.cells_a_metre[axis]).clamp(0.0, last) as usize
+        };
+        let mut mask = self.cells[cell(v, 1) * Self::SIDE + cell(u, 0)];
+        core::iter::from_fn(move || {
+            (mask != 0).then(|| {
+                let index = mask.trailing_zeros() as usize;
+                mask &= mask - 1;
+                index
+            })
+        })
+    }
+}
+
 /// How the leaves of one plant look: colour, light in the plant's own axes, noise.
 #[derive(Clone, Copy, Debug)]
 pub struct Foliage {
@@ -257,6 +320,7 @@ impl Foliage {
         let inverse: Vec<(f32, f32)> =
             clumps.iter().map(|c| (1.0 / c.radii.0, 1.0 / c.radii.1)).collect();
         let right = painter.facing_right(base);
+        let near = ClumpGrid::new(&clumps, &inverse, [left_edge, low], [right_edge, high]);
         let corner = base.plus(right.scale(left_edge)).plus(Vec3::new(0.0, low, 0.0));
         let edge_u = right.scale(right_edge - left_edge);
         let edge_v = Vec3::new(0.0, high - low, 0.0);
@@ -264,10 +328,11 @@ impl Foliage {
             let (u, v) = (u + left_edge, v + low);
             let mut noise: Option<(f32, f32, f32)> = None;
             let (mut colour, mut left) = (Rgb::default(), 1.0_f32);
-            for (c, k) in clumps.iter().zip(&inverse) {
+            for index in near.at(u, v) {
+                let (c, k) = (&clumps[index], &inverse[index]);
                 let (nx, ny) = ((u - c.centre.0) * k.0, (v - c.centre.1) * k.1);
                 let r2 = nx * nx + ny * ny;
-                if r2 > 1.8 {
+                if r2 > CLUMP_REACH2 {
                     continue;
                 }
                 let (rough, leaf, edge2) = *noise.get_or_insert_with(|| {

@@ -36,11 +36,10 @@ pub(super) fn paint(view: &View, canvas: &mut Canvas) {
     let carriageway = s.range(5.2, 7.0);
     let place = Place::new(view, carriageway, s.range(-1.0, 1.0) / 170.0);
     let sky = Sky::new(view);
-    sky.paint(view, canvas);
     let mut painter = Painter::new(canvas, view, sky.haze(), s.range(900.0, 2200.0));
     let right = Row { side: 1.0, edge: s.range(1.7, 2.5) };
     let left = Row { side: -1.0, edge: -carriageway - s.range(1.5, 2.3) };
-    ground(&place, right, left, &mut painter, &mut s);
+    let ground = ground(&place, right, left, &mut s);
 
     let mut scene = Scene::new();
     for row in [right, left] {
@@ -48,10 +47,14 @@ pub(super) fn paint(view: &View, canvas: &mut Canvas) {
     }
     behind(&place, &mut scene, &mut s);
     kerbside(&place, &mut scene, &mut s);
+    scene.announce(&mut painter);
+    sky.paint_behind(view, &mut painter);
+    ground.paint(&mut painter);
+    painter.forget_occluders();
     scene.paint(&mut painter);
 }
 
-fn ground(place: &Place, right: Row, left: Row, painter: &mut Painter<'_>, s: &mut Stream) {
+fn ground(place: &Place, right: Row, left: Row, s: &mut Stream) -> Ground {
     let w = place.road_metres;
     let walk = *s.pick(&[Surface::Slabs, Surface::Slabs, Surface::Asphalt(1.25)]);
     let mut ground = Ground::new(&place.view, place.road, place.palette);
@@ -69,7 +72,7 @@ fn ground(place: &Place, right: Row, left: Row, painter: &mut Painter<'_>, s: &m
     if w > 6.2 && s.chance(0.25) {
         ground.markings.push(Marking::centre_town(-0.5 * w));
     }
-    ground.paint(painter);
+    ground
 }
 
 /// House, garage, drive, fence and garden, one plot after the other.
@@ -92,6 +95,7 @@ fn plots(place: &Place, scene: &mut Scene<'_>, s: &mut Stream, row: Row) {
         let (base, radius, tall) =
             (house.base, 0.5 * depth.min(width), house.size.y + 0.7 * house.rise);
         scene.add_on_ground(move |p| p.ground_shadow(base, radius, tall));
+        scene.add_occluder(move |p| house.occlude(p));
         scene.add_at(base, move |p| house.paint(p));
         let plot = 2.0 * side_gap + width + drive;
         if let Some(wide) = garage {
@@ -268,6 +272,7 @@ fn behind(place: &Place, scene: &mut Scene<'_>, s: &mut Stream) {
         let heading = place.road.ahead().plus(place.road.right().scale(s.range(-0.5, 0.5))).unit();
         let turn = if s.chance(0.5) { 1.0 } else { -1.0 };
         let house = Detached::new(s, base, heading.scale(turn));
+        scene.add_occluder(move |p| house.occlude(p));
         scene.add_at(base, move |p| house.paint(p));
     }
     for _ in 0..9 {

@@ -209,7 +209,9 @@ impl Sky {
             })
             .collect();
         let width = canvas.width;
+        let unseen = &canvas.unseen;
         for (y, row) in canvas.pixels.chunks_mut(width).enumerate() {
+            let gap = unseen.get(y).cloned().unwrap_or_default();
             let fy = (y % GRID) as f32 / GRID as f32 + 0.5 / GRID as f32;
             let upper = &nodes[y / GRID * columns..];
             let lower = &nodes[(y / GRID + 1) * columns..];
@@ -219,7 +221,11 @@ impl Sky {
                 if left.elevation < -0.05 && right.elevation < -0.05 {
                     continue;
                 }
-                let first = y * width + cell * GRID;
+                let start = cell * GRID;
+                if gap.start <= start && start + pixels.len() <= gap.end {
+                    continue;
+                }
+                let first = y * width + start;
                 let hidden = nearest.get(first..first + pixels.len());
                 if hidden.is_some_and(|h| h.iter().all(|&n| n < f32::MAX)) {
                     continue;
