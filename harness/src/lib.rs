@@ -3,14 +3,16 @@
 //! Modules in the order in which data flows; none imports one that stands after it:
 //!
 //! ```text
-//! clock telemetry feed attribution metrics stats store report run cli
+//! clock telemetry feed attribution metrics stats games store compare report run cli
 //! ```
 #![expect(clippy::cast_precision_loss, reason = "counts and pixel sums stay far below 2^53")]
 
 pub mod attribution;
 pub mod cli;
 pub mod clock;
+pub mod compare;
 pub mod feed;
+pub mod games;
 pub mod metrics;
 pub mod report;
 pub mod run;

@@ -177,7 +177,7 @@ fn kernel_shap_equals_captum_along_the_same_plan() {
             MaskedPicture::new(c.input.clone(), baseline, (224, 224), plan.grid()).unwrap();
         let run = |threads: usize, solution: Solution| {
             let mut sessions: Vec<_> = (0..threads).map(|_| c.network.session().unwrap()).collect();
-            kernel_shap(&plan, &picture, c.target, output, solution, &mut sessions).unwrap()
+            kernel_shap(&plan, &picture, c.target, output, solution, None, &mut sessions).unwrap()
         };
         let exact = run(1, Solution::Exact);
         assert_eq!(run(2, Solution::Exact), exact, "{name}: another number of threads");

@@ -5,14 +5,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules of `harness` in the order in which data flows.
-const MODULES: [&str; 10] = [
+const MODULES: [&str; 12] = [
     "clock",
     "telemetry",
     "feed",
     "attribution",
     "metrics",
     "stats",
+    "games",
     "store",
+    "compare",
     "report",
     "run",
     "cli",

@@ -71,6 +71,14 @@ impl Coalition {
         }
     }
 
+    /// Everybody who is absent.
+    #[must_use]
+    pub fn complement(&self) -> Self {
+        let mut others = Self::empty(self.players);
+        (0..self.players).filter(|&i| !self.contains(i)).for_each(|i| others.insert(i));
+        others
+    }
+
     /// The members, in order.
     pub fn members(&self) -> impl Iterator<Item = usize> + '_ {
         (0..self.players).filter(|&i| self.contains(i))
@@ -101,6 +109,10 @@ mod tests {
         assert_eq!(coalition.to_string(), text);
         assert_eq!(coalition.members().collect::<Vec<_>>(), [0, 1, 2, 65, 67]);
         assert_eq!(coalition.size(), 5);
+        assert_eq!(
+            coalition.complement().members().collect::<Vec<_>>(),
+            (3..65).chain([66]).collect::<Vec<_>>()
+        );
         assert!(Coalition::parse("012").is_none());
         assert_eq!(Coalition::from_bits(4, 0b0110).to_string(), "0110");
         assert!(Coalition::full(49).is_end() && Coalition::empty(49).is_end());

@@ -21,48 +21,82 @@ impl<F: FnMut(&Coalition) -> f64 + Send> Game for F {
     }
 }
 
-/// The values of a plan's coalitions.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Evaluation {
-    /// One value a coalition, in the order of the plan, repeats included.
-    pub values: Vec<f64>,
-    /// Number of values that had to be computed: repeats cost nothing.
-    pub forwards: usize,
-}
-
-/// Values every distinct coalition of a plan once, spread over as many threads as there are workers.
+/// Values the coalitions of a plan, from its beginning on; none twice.
 ///
 /// Values are put in the order of the plan before anything is summed, so results are the same bits
-/// for every number of workers. Memory: 16 bytes an evaluation beside the plan and the workers.
-///
-/// # Errors
-/// The first error of a worker, or [`AttributionError::Worker`] if there is none or one panicked.
-pub fn evaluate<G: Game>(plan: &Plan, workers: &mut [G]) -> Result<Evaluation, AttributionError> {
-    let (positions, distinct) = plan.distinct();
-    let next = AtomicUsize::new(0);
-    let parts: Vec<Part> = match workers {
-        [only] => vec![work(only, &distinct, &next)],
-        _ => crossbeam_utils::thread::scope(|scope| {
-            let handles: Vec<_> = workers
-                .iter_mut()
-                .map(|worker| scope.spawn(|_| work(worker, &distinct, &next)))
-                .collect();
-            let lost = |_| Err(AttributionError::Worker);
-            handles.into_iter().map(|handle| handle.join().unwrap_or_else(lost)).collect()
-        })
-        .unwrap_or_default(),
-    };
-    let mut values = vec![None; distinct.len()];
-    for part in parts {
-        for (position, value) in part? {
-            values[position] = Some(value);
-        }
+/// for every number of workers. Memory: 24 bytes an evaluation beside the plan and the workers.
+#[derive(Debug)]
+pub struct Evaluator<'a> {
+    /// For every coalition of the plan its position among the distinct ones.
+    positions: Vec<usize>,
+    distinct: Vec<&'a Coalition>,
+    /// Values of the first distinct coalitions.
+    known: Vec<f64>,
+    /// Values of the first coalitions of the plan.
+    values: Vec<f64>,
+}
+
+impl<'a> Evaluator<'a> {
+    /// Nothing is valued yet.
+    #[must_use]
+    pub fn new(plan: &'a Plan) -> Self {
+        let (positions, distinct) = plan.distinct();
+        Self { positions, distinct, known: Vec::new(), values: Vec::new() }
     }
-    let values = positions
-        .into_iter()
-        .map(|position| values[position].ok_or(AttributionError::Worker))
-        .collect::<Result<Vec<f64>, _>>()?;
-    Ok(Evaluation { values, forwards: distinct.len() })
+
+    /// One value a coalition, in the order of the plan, repeats included.
+    #[must_use]
+    pub fn values(&self) -> &[f64] {
+        &self.values
+    }
+
+    /// Number of values that had to be computed: repeats cost nothing.
+    #[must_use]
+    pub const fn forwards(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Values the plan as far as its first `length` coalitions, spread over as many threads as there are workers.
+    ///
+    /// # Errors
+    /// The first error of a worker, or [`AttributionError::Worker`] if there is none or one panicked.
+    pub fn extend<G: Game>(
+        &mut self,
+        length: usize,
+        workers: &mut [G],
+    ) -> Result<(), AttributionError> {
+        let length = length.min(self.positions.len());
+        // distinct coalitions are numbered by their first occurrence
+        let needed = self.positions[..length].iter().max().map_or(0, |top| top + 1);
+        let start = self.known.len();
+        let open = &self.distinct[start.min(needed)..needed];
+        let next = AtomicUsize::new(0);
+        let parts: Vec<Part> = match workers {
+            [only] => vec![work(only, open, &next)],
+            _ => crossbeam_utils::thread::scope(|scope| {
+                let handles: Vec<_> = workers
+                    .iter_mut()
+                    .map(|worker| scope.spawn(|_| work(worker, open, &next)))
+                    .collect();
+                let lost = |_| Err(AttributionError::Worker);
+                handles.into_iter().map(|handle| handle.join().unwrap_or_else(lost)).collect()
+            })
+            .unwrap_or_default(),
+        };
+        let mut values = vec![None; open.len()];
+        for part in parts {
+            for (position, value) in part? {
+                values[position] = Some(value);
+            }
+        }
+        for value in values {
+            self.known.push(value.ok_or(AttributionError::Worker)?);
+        }
+        let ready = self.values.len();
+        let more = self.positions[ready.min(length)..length].iter().map(|&p| self.known[p]);
+        self.values.extend(more);
+        Ok(())
+    }
 }
 
 type Part = Result<Vec<(usize, f64)>, AttributionError>;
@@ -95,15 +129,24 @@ fn work<G: Game>(worker: &mut G, distinct: &[&Coalition], next: &AtomicUsize) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attribution::plan::{Estimator, Grid};
+    use crate::attribution::estimator::Estimator;
+    use crate::attribution::plan::Grid;
+
+    fn evaluate<G: Game>(plan: &Plan, workers: &mut [G]) -> Result<Vec<f64>, AttributionError> {
+        let mut evaluator = Evaluator::new(plan);
+        // in two steps, as an early stop does
+        evaluator.extend(100, workers)?;
+        evaluator.extend(plan.coalitions().len(), workers)?;
+        assert_eq!(evaluator.forwards(), plan.distinct().1.len());
+        Ok(evaluator.values)
+    }
 
     #[test]
     fn every_distinct_coalition_is_valued_once_whatever_the_threads() {
         let plan = Plan::draw(Estimator::Captum, Grid::default(), 300, 5).unwrap();
         let game = |c: &Coalition| c.members().map(|i| (i * i) as f64).sum::<f64>().sqrt();
         let reference = evaluate(&plan, &mut [game]).unwrap();
-        assert_eq!(reference.values.len(), 300);
-        assert_eq!(reference.forwards, plan.distinct().1.len());
+        assert_eq!(reference, plan.coalitions().iter().map(game).collect::<Vec<_>>());
         for threads in 2..5 {
             let calls = AtomicUsize::new(0);
             let counted = |c: &Coalition| {
@@ -112,7 +155,7 @@ mod tests {
             };
             let mut workers = vec![counted; threads];
             assert_eq!(evaluate(&plan, &mut workers).unwrap(), reference);
-            assert_eq!(calls.load(Ordering::Relaxed), reference.forwards);
+            assert_eq!(calls.load(Ordering::Relaxed), plan.distinct().1.len());
         }
     }
 

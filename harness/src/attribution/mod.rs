@@ -17,6 +17,7 @@
 
 mod coalition;
 mod error;
+mod estimator;
 mod game;
 pub mod gradcam;
 pub mod kernel_shap;
@@ -25,8 +26,10 @@ mod permutation;
 mod picture;
 mod plan;
 mod regression;
+mod replicates;
 mod sampler;
 pub mod shapley;
+mod strata;
 
 // maps
 pub use error::AttributionError;
@@ -34,8 +37,12 @@ pub use gradcam::{GradCamSettings, gradcam};
 pub use map::{Map, Upsampling};
 // games
 pub use coalition::Coalition;
-pub use game::{Evaluation, Game, evaluate};
+pub use estimator::Estimator;
+pub use game::{Evaluator, Game};
 pub use picture::{Baseline, MaskedPicture, Output, PictureGame};
-pub use plan::{Estimator, Grid, Plan};
+pub use plan::{Grid, Plan};
 // estimates
-pub use kernel_shap::{Explanation, Solution, explain, kernel_shap};
+pub use kernel_shap::{
+    Explanation, Solution, Stop, explain, explain_until, kernel_shap, solve, solve_with_error,
+};
+pub use replicates::Replicates;

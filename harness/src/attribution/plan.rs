@@ -18,45 +18,17 @@ use std::path::Path;
 
 use models::digest::sha256_hex;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::coalition::Coalition;
 use super::error::AttributionError;
-use super::sampler;
+use super::estimator::{Estimator, Sample};
 
 /// Version of the plan file.
 const SCHEMA: u32 = 1;
-/// Captum's stand-in for the infinite weight of the full and the empty coalition.
-const END_WEIGHT: f64 = 1e6;
-/// Enumeration of more players would take over a million forward passes.
-pub(super) const MAX_EXACT_PLAYERS: usize = 20;
 /// One super-pixel a pixel of a 64 x 64 picture; the normal equations then take 128 MiB.
-const MAX_PLAYERS: usize = 4096;
+pub(super) const MAX_PLAYERS: usize = 4096;
 const MAX_FILE_BYTES: u64 = 1 << 28;
-
-/// How attributions follow from the values of the coalitions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Estimator {
-    /// Kernel SHAP with Captum's sampling law.
-    #[default]
-    Captum,
-    /// Random orders, each with its reverse.
-    Permutation,
-    /// All coalitions, at most 20 super-pixels.
-    Exact,
-}
-
-impl Estimator {
-    /// The name in settings and reports.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Captum => "captum",
-            Self::Permutation => "permutation",
-            Self::Exact => "exact",
-        }
-    }
-}
 
 /// Super-pixels: a picture cut into rows and columns, the pixels spread evenly
 /// (`floor(pixel * cells / pixels)`).
@@ -106,8 +78,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Draws a plan. `evaluations` counts the two ends and repeats; `permutation` uses as many whole
-    /// pairs of orders as fit, `exact` ignores it.
+    /// Draws a plan. `evaluations` counts the two ends and repeats; `paired` and `leverage` use as
+    /// many whole pairs of coalitions as fit, `permutation` as many pairs of orders, `exact` ignores it.
     ///
     /// # Errors
     /// If the grid has fewer than 2 or too many super-pixels, or there are fewer than 4 evaluations.
@@ -118,11 +90,7 @@ impl Plan {
         seed: u64,
     ) -> Result<Self, AttributionError> {
         let players = grid.players();
-        let most = match estimator {
-            Estimator::Exact => MAX_EXACT_PLAYERS,
-            _ => MAX_PLAYERS,
-        };
-        check_players(players, most, estimator)?;
+        check_players(players, estimator.rule().most_players(), estimator)?;
         if estimator != Estimator::Exact && evaluations < 4 {
             return Err(AttributionError::mismatch(
                 "plan",
@@ -131,12 +99,8 @@ impl Plan {
                 "ask for more, the paper uses about 1,000",
             ));
         }
-        let coalitions = match estimator {
-            Estimator::Captum => sampler::captum(players, evaluations, seed),
-            Estimator::Permutation => sampler::permutation(players, evaluations, seed),
-            Estimator::Exact => sampler::exhaustive(players),
-        };
-        let weights = (0..coalitions.len()).map(|i| if i < 2 { END_WEIGHT } else { 1.0 }).collect();
+        let drawn = estimator.rule().draw(players, evaluations, seed);
+        let (coalitions, weights) = (drawn.coalitions, drawn.weights);
         let hash = hash(&coalitions);
         Ok(Self { estimator, grid, seed, coalitions, weights, hash })
     }
@@ -183,6 +147,31 @@ impl Plan {
         &self.hash
     }
 
+    /// The first coalitions with values, as many as there are values.
+    pub(super) fn sample<'a>(&'a self, values: &'a [f64]) -> Sample<'a> {
+        let n = values.len().min(self.coalitions.len());
+        Sample {
+            players: self.players(),
+            coalitions: &self.coalitions[..n],
+            weights: &self.weights[..n],
+            values: &values[..n],
+        }
+    }
+
+    /// Length of the shortest beginning of the plan that has at least this many evaluations and is a
+    /// plan by itself; the whole plan if there is none.
+    #[must_use]
+    pub fn beginning(&self, evaluations: usize) -> usize {
+        let whole = self.coalitions.len();
+        match self.estimator.rule().unit(self.players()) {
+            Some(unit) => {
+                let units = evaluations.saturating_sub(2).div_ceil(unit.max(1)).max(1);
+                units.saturating_mul(unit).saturating_add(2).min(whole)
+            }
+            None => whole,
+        }
+    }
+
     /// For every coalition the position of its first occurrence among the distinct ones, and those:
     /// what must be evaluated, so that none is evaluated twice.
     #[must_use]
@@ -215,7 +204,7 @@ impl Plan {
                 rows: self.grid.rows,
                 columns: self.grid.columns,
             },
-            coalitions: self.coalitions.iter().map(|c| Row::Text(c.to_string())).collect(),
+            coalitions: self.coalitions.iter().map(|c| c.to_string().into()).collect(),
             weights: self.weights.clone(),
             seed: self.seed,
             hash: self.hash.clone(),
@@ -259,11 +248,11 @@ impl Plan {
         }
         let grid = Grid { rows: file.segments.rows, columns: file.segments.columns };
         let players = grid.players();
-        check_players(players, MAX_PLAYERS, file.estimator)?;
+        check_players(players, file.estimator.rule().most_players(), file.estimator)?;
         let coalitions = file
             .coalitions
-            .into_iter()
-            .map(|row| row.coalition().filter(|c| c.players() == players))
+            .iter()
+            .map(|row| coalition(row).filter(|c| c.players() == players))
             .collect::<Option<Vec<Coalition>>>()
             .ok_or_else(|| wrong("coalitions of one 0 or 1 a super-pixel", "others".to_owned()))?;
         let ends =
@@ -316,7 +305,7 @@ struct PlanFile {
     #[serde(default)]
     estimator: Estimator,
     segments: Segments,
-    coalitions: Vec<Row>,
+    coalitions: Vec<Value>,
     weights: Vec<f64>,
     seed: u64,
     hash: String,
@@ -329,25 +318,18 @@ struct Segments {
     columns: usize,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum Row {
-    Text(String),
-    Numbers(Vec<u8>),
-}
-
-impl Row {
-    fn coalition(self) -> Option<Coalition> {
-        match self {
-            Self::Text(text) => Coalition::parse(&text),
-            Self::Numbers(numbers) => {
-                let text: String = numbers
-                    .iter()
-                    .map(|n| char::from_digit(u32::from(*n), 10))
-                    .collect::<Option<_>>()?;
-                Coalition::parse(&text)
-            }
+/// A coalition from its text, or from a list of the numbers 0 and 1.
+fn coalition(row: &Value) -> Option<Coalition> {
+    match row {
+        Value::String(text) => Coalition::parse(text),
+        Value::Array(numbers) => {
+            let text: String = numbers
+                .iter()
+                .map(|n| n.as_u64().and_then(|n| char::from_digit(u32::try_from(n).ok()?, 10)))
+                .collect::<Option<_>>()?;
+            Coalition::parse(&text)
         }
+        _ => None,
     }
 }
 
@@ -391,6 +373,34 @@ mod tests {
         let mean = forwards.iter().sum::<usize>() / forwards.len();
         assert!((850..=862).contains(&mean), "{mean} {forwards:?}");
         assert!(forwards.iter().all(|n| (820..=900).contains(n)), "{forwards:?}");
+    }
+
+    #[test]
+    fn lists_of_numbers_are_read_as_well() {
+        let grid = Grid { rows: 1, columns: 3 };
+        let plan = Plan::draw(Estimator::Captum, grid, 5, 1).unwrap();
+        let text = plan.to_json().unwrap();
+        let first = plan.coalitions()[2].to_string();
+        let digits: Vec<String> = first.chars().map(String::from).collect();
+        let listed = text.replacen(&format!("\"{first}\""), &format!("[{}]", digits.join(",")), 1);
+        assert_ne!(text, listed);
+        assert_eq!(Plan::from_json(&listed).unwrap(), plan);
+        let wrong = text.replacen(&format!("\"{first}\""), "[0,1,12]", 1);
+        assert!(Plan::from_json(&wrong).is_err());
+    }
+
+    #[test]
+    fn beginnings_are_whole_units() {
+        let draw = |e| Plan::draw(e, Grid::default(), 1000, 1).unwrap();
+        for (estimator, asked, found) in [
+            (Estimator::Captum, 300, 300),
+            (Estimator::Paired, 299, 300),
+            (Estimator::Permutation, 300, 386),
+            (Estimator::Permutation, 5000, 962),
+            (Estimator::Leverage, 300, 1000),
+        ] {
+            assert_eq!(draw(estimator).beginning(asked), found, "{estimator:?} {asked}");
+        }
     }
 
     #[test]

@@ -14,18 +14,50 @@ use super::map::exact;
 /// size. Deviation: Captum draws from torch's global generator, so equal seeds give other plans.
 pub(crate) fn captum(players: usize, evaluations: usize, seed: u64) -> Vec<Coalition> {
     let mut stream = Stream::new("kernel shap plan", &[seed, players as u64]);
-    let law: Vec<f64> = (1..players).map(|k| 1.0 / (exact(k) * exact(players - k))).collect();
-    let total: f64 = law.iter().sum();
-    let ends = [Coalition::full(players), Coalition::empty(players)];
-    let drawn = (2..evaluations.max(2)).map(|_| {
-        let mut rest = unit(&mut stream) * total;
-        let size = law.iter().position(|p| {
+    let law = Law::new(players);
+    let drawn = (2..evaluations.max(2)).map(|_| law.draw(&mut stream, players));
+    ends(players).into_iter().chain(drawn).collect()
+}
+
+/// The same law, each coalition followed by its complement: as many whole pairs as fit, at least one.
+pub(crate) fn paired(players: usize, evaluations: usize, seed: u64) -> Vec<Coalition> {
+    let mut stream = Stream::new("paired plan", &[seed, players as u64]);
+    let law = Law::new(players);
+    let pairs = (evaluations.saturating_sub(2) / 2).max(1);
+    let drawn = (0..pairs).flat_map(|_| {
+        let one = law.draw(&mut stream, players);
+        let other = one.complement();
+        [one, other]
+    });
+    ends(players).into_iter().chain(drawn).collect()
+}
+
+fn ends(players: usize) -> [Coalition; 2] {
+    [Coalition::full(players), Coalition::empty(players)]
+}
+
+/// Sizes by the Shapley kernel.
+struct Law {
+    /// Of size k at position k - 1, not normalized.
+    shares: Vec<f64>,
+    total: f64,
+}
+
+impl Law {
+    fn new(players: usize) -> Self {
+        let shares: Vec<f64> =
+            (1..players).map(|k| 1.0 / (exact(k) * exact(players - k))).collect();
+        Self { total: shares.iter().sum(), shares }
+    }
+
+    fn draw(&self, stream: &mut Stream, players: usize) -> Coalition {
+        let mut rest = unit(stream) * self.total;
+        let size = self.shares.iter().position(|p| {
             rest -= p;
             rest < 0.0
         });
-        subset(&mut stream, players, size.map_or(players - 1, |s| s + 1))
-    });
-    ends.into_iter().chain(drawn).collect()
+        subset(stream, players, size.map_or(players - 1, |s| s + 1))
+    }
 }
 
 /// Coalitions of random orders and their reverses: all, none, then for each order its proper
@@ -54,8 +86,10 @@ pub(crate) fn permutation(players: usize, evaluations: usize, seed: u64) -> Vec<
 /// All coalitions: all, none, then the rest by their number (player i is bit i).
 pub(crate) fn exhaustive(players: usize) -> Vec<Coalition> {
     let all = 1_u64 << players.min(63);
-    let ends = [Coalition::full(players), Coalition::empty(players)];
-    ends.into_iter().chain((1..all - 1).map(|b| Coalition::from_bits(players, b))).collect()
+    ends(players)
+        .into_iter()
+        .chain((1..all - 1).map(|b| Coalition::from_bits(players, b)))
+        .collect()
 }
 
 fn order(stream: &mut Stream, players: usize) -> Vec<usize> {
@@ -67,7 +101,7 @@ fn order(stream: &mut Stream, players: usize) -> Vec<usize> {
 }
 
 /// A uniform subset (Floyd's algorithm, CACM 30(9), 1987).
-fn subset(stream: &mut Stream, players: usize, size: usize) -> Coalition {
+pub(super) fn subset(stream: &mut Stream, players: usize, size: usize) -> Coalition {
     let mut chosen = BTreeSet::new();
     for top in players - size..players {
         let pick = stream.below(top + 1);
@@ -81,7 +115,7 @@ fn subset(stream: &mut Stream, players: usize, size: usize) -> Coalition {
 }
 
 /// Uniform in [0, 1) with 48 random bits.
-fn unit(stream: &mut Stream) -> f64 {
+pub(super) fn unit(stream: &mut Stream) -> f64 {
     f64::from(stream.unit()) + f64::from(stream.unit()) / 16_777_216.0
 }
 

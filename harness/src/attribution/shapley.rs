@@ -1,8 +1,53 @@
 //! Exact Shapley values of small games by enumeration: the oracle of the estimators.
 
 use super::coalition::Coalition;
+use super::error::AttributionError;
+use super::estimator::{Drawn, Rule, Sample};
+use super::kernel_shap::Solution;
 use super::map::exact;
-use super::plan::MAX_EXACT_PLAYERS;
+use super::replicates::Replicates;
+use super::sampler;
+
+/// Enumeration of more players would take over a million forward passes.
+const MAX_EXACT_PLAYERS: usize = 20;
+
+/// The estimator `exact`.
+#[derive(Debug)]
+pub(super) struct Enumeration;
+
+impl Rule for Enumeration {
+    fn most_players(&self) -> usize {
+        MAX_EXACT_PLAYERS
+    }
+
+    fn draw(&self, players: usize, _: usize, _: u64) -> Drawn {
+        Drawn::alike(sampler::exhaustive(players))
+    }
+
+    fn solve(&self, sample: Sample<'_>, _: Solution) -> Result<Vec<f64>, AttributionError> {
+        let Sample { players, coalitions, values, .. } = sample;
+        from_plan(players, coalitions, values).ok_or_else(|| {
+            AttributionError::mismatch(
+                "plan for estimator exact",
+                "every coalition of at most 20 super-pixels",
+                "others",
+                "draw the plan again",
+            )
+        })
+    }
+
+    fn replicates(
+        &self,
+        _: Sample<'_>,
+        phi: &[f64],
+    ) -> Result<Option<Replicates>, AttributionError> {
+        Ok(Some(Replicates::certain(phi)))
+    }
+
+    fn unit(&self, _: usize) -> Option<usize> {
+        None
+    }
+}
 
 /// Shapley values from the value of every coalition; `value_of` maps the bits of a coalition
 /// (player i is bit i) to its value.
@@ -45,11 +90,7 @@ pub fn exact_shapley(players: usize, game: impl Fn(&Coalition) -> f64) -> Option
 }
 
 /// Attributions from an exhaustive plan.
-pub(super) fn from_plan(
-    players: usize,
-    coalitions: &[Coalition],
-    values: &[f64],
-) -> Option<Vec<f64>> {
+fn from_plan(players: usize, coalitions: &[Coalition], values: &[f64]) -> Option<Vec<f64>> {
     let mut by_bits = vec![None; 1 << players.min(MAX_EXACT_PLAYERS)];
     for (coalition, &value) in coalitions.iter().zip(values) {
         let bits = coalition.members().fold(0_usize, |bits, i| bits | 1 << i);

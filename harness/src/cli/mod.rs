@@ -3,7 +3,10 @@
 //! Exit codes: 0 done, 1 a budget or margin is missed, 2 wrong usage or bad input.
 
 mod calibrate;
+mod compare;
 mod decode;
+mod estimators;
+mod plan;
 mod progress;
 mod render;
 mod report;
@@ -41,6 +44,12 @@ enum Command {
     Calibrate(calibrate::CalibrateArgs),
     /// Make summary.json and report.html again from the store of a run
     Report(report::ReportArgs),
+    /// Draw a coalition plan, which device and desktop can both follow
+    Plan(plan::PlanArgs),
+    /// Compare two runs: where they part, and whether they are equivalent
+    Compare(compare::CompareArgs),
+    /// Compare estimators of Kernel SHAP on recorded games
+    Estimators(estimators::EstimatorArgs),
     /// Print the device events of a run
     Decode(decode::DecodeArgs),
 }
@@ -57,6 +66,9 @@ impl Cli {
             Some(Command::Render(args)) => args.execute(),
             Some(Command::Calibrate(args)) => calibrate::execute(&args),
             Some(Command::Report(args)) => report::execute(&args),
+            Some(Command::Plan(args)) => plan::execute(&args),
+            Some(Command::Compare(args)) => compare::execute(&args),
+            Some(Command::Estimators(args)) => estimators::execute(&args),
             Some(Command::Decode(args)) => decode::execute(&args),
         }
     }

@@ -34,12 +34,24 @@ pub(super) struct RunArgs {
     /// Coalitions that Kernel SHAP evaluates for a frame
     #[arg(long, value_name = "N")]
     shap_evals: Option<usize>,
-    /// How coalitions are drawn: captum or permutation
+    /// End a frame's explanation when the standard error of its pixel ratio is at most this
+    #[arg(long, value_name = "ERROR")]
+    shap_precision: Option<f64>,
+    /// With --shap-precision: coalitions before the first look (--shap-evals is the most)
+    #[arg(long, value_name = "N", requires = "shap_precision")]
+    shap_least: Option<usize>,
+    /// How coalitions are drawn: captum, paired, leverage, permutation or exact
     #[arg(long, value_name = "NAME")]
     shap_estimator: Option<String>,
     /// Seed of the coalition plan
     #[arg(long, value_name = "N")]
     shap_seed: Option<u64>,
+    /// Record all coalition outputs of the first N frames for `roadgaze bench --estimators`
+    #[arg(long, value_name = "N")]
+    record_game: Option<usize>,
+    /// With --record-game: evaluations of the reference
+    #[arg(long, value_name = "N", requires = "record_game")]
+    record_reference: Option<usize>,
     /// Threads for coalitions [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -114,17 +126,21 @@ fn plan(args: &RunArgs) -> anyhow::Result<RunPlan> {
     set(&mut plan.threads, args.threads);
     set(&mut plan.shap.evaluations, args.shap_evals);
     set(&mut plan.shap.seed, args.shap_seed);
+    set(&mut plan.record.frames, args.record_game);
+    set(&mut plan.record.reference, args.record_reference);
+    set(&mut plan.shap.least_evaluations, args.shap_least);
+    if args.shap_precision.is_some() {
+        plan.shap.precision = args.shap_precision;
+    }
     plan.skip_bad |= args.skip_bad;
     if let Some(list) = &args.attribute {
         plan.attribute = methods(list)?;
     }
     if let Some(name) = &args.shap_estimator {
-        plan.shap.estimator = [Estimator::Captum, Estimator::Permutation]
-            .into_iter()
-            .find(|e| e.name() == name)
-            .with_context(|| {
-                format!("--shap-estimator: captum or permutation expected, `{name}` found")
-            })?;
+        plan.shap.estimator = Estimator::from_name(name).with_context(|| {
+            let names: Vec<&str> = Estimator::ALL.iter().map(|e| e.name()).collect();
+            format!("--shap-estimator: one of {} expected, `{name}` found", names.join(", "))
+        })?;
     }
     Ok(plan)
 }

@@ -2,6 +2,8 @@
 //!
 //! Everything here is derived from the store alone, so a report can be made again at any time.
 
+pub mod chart;
+pub mod comparison;
 mod page;
 mod picture;
 mod plot;

@@ -130,6 +130,9 @@ mod tests {
             ceiling: 1.0,
             proportional: None,
             evaluations: 1,
+            localisation: None,
+            ratio_error: None,
+            map_error: Vec::new(),
         };
         let out =
             image::load_from_memory(&overlay(&preview, Some(&map)).unwrap()).unwrap().to_rgb8();

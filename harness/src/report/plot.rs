@@ -13,9 +13,9 @@ use plotters::prelude::{
 use super::ReportError;
 
 /// Stands for the colour of text on the page.
-const INK: RGBColor = RGBColor(1, 2, 3);
+pub(super) const INK: RGBColor = RGBColor(1, 2, 3);
 const INK_HEX: &str = "#010203";
-const PALETTE: [RGBColor; 6] = [
+pub(super) const PALETTE: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
     RGBColor(230, 159, 0),
     RGBColor(0, 158, 115),
@@ -106,9 +106,9 @@ pub(super) fn latency(stages: &[(String, Vec<f64>)]) -> Result<String, ReportErr
     })
 }
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
+pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 
-fn draw(
+pub(super) fn draw(
     name: &'static str,
     width: u32,
     height: u32,
@@ -138,7 +138,7 @@ fn bin(value: f64) -> usize {
     (value.clamp(0.0, 1.0) * BINS as f64).min(BINS as f64 - 1.0) as usize
 }
 
-fn mesh<X, Y>(
+pub(super) fn mesh<X, Y>(
     chart: &mut ChartContext<'_, SVGBackend<'_>, Cartesian2d<X, Y>>,
     x_name: &str,
     y_name: &str,
@@ -165,7 +165,7 @@ where
         .map_err(|e| e.to_string())
 }
 
-fn legend<'a, X, Y>(
+pub(super) fn legend<'a, X, Y>(
     chart: &mut ChartContext<'a, SVGBackend<'a>, Cartesian2d<X, Y>>,
 ) -> Result<(), String>
 where

@@ -17,7 +17,8 @@ pub fn terminal_tables(summary: &Summary) -> String {
     out
 }
 
-fn table(header: &[&str]) -> Table {
+/// An empty table with names left and numbers right.
+pub(super) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_HORIZONTAL_ONLY).set_header(header);
     for column in table.column_iter_mut().skip(1) {

@@ -1,18 +1,22 @@
 //! What is done with one frame: preprocess, classify, explain, measure.
 
+use std::path::PathBuf;
+
 use datasets::source::MetadataValue;
 use models::{Classifier as _, ModelError, Network, Prediction, Preprocessor, Session};
 use sha2::{Digest as _, Sha256};
 
 use super::plan::{Method, RunPlan, Target};
 use crate::attribution::{
-    AttributionError, Map, MaskedPicture, Plan, Solution, gradcam, kernel_shap,
+    AttributionError, Explanation, Map, MaskedPicture, PictureGame, Plan, Replicates, Solution,
+    Stop, gradcam, kernel_shap,
 };
 use crate::clock::Clock;
 use crate::feed::{Received, Truth};
-use crate::metrics::{self, Mask};
+use crate::games::{self, GameError};
+use crate::metrics::{self, Mask, RatioError, Shares, Zoned};
 use crate::report;
-use crate::store::{AttributionRow, FrameRow, Stage};
+use crate::store::{AttributionRow, FrameRow, Stage, sketch};
 use crate::telemetry::hex;
 
 /// Why a frame could not be explained.
@@ -25,6 +29,9 @@ pub enum ExplainError {
     /// The explanation failed.
     #[error(transparent)]
     Attribution(#[from] AttributionError),
+    /// The game of the frame could not be recorded.
+    #[error(transparent)]
+    Game(#[from] GameError),
     /// The picture could not be encoded for the report.
     #[error("preview: {0}")]
     Preview(#[from] image::ImageError),
@@ -52,6 +59,7 @@ pub struct Explainer {
     sessions: Vec<Session>,
     coalitions: Option<Plan>,
     previews_left: usize,
+    games: Option<PathBuf>,
 }
 
 impl Explainer {
@@ -68,7 +76,11 @@ impl Explainer {
         let coalitions = wants(Method::KernelShap)
             .then(|| Plan::draw(shap.estimator, shap.grid, shap.evaluations, shap.seed))
             .transpose()?;
-        let count = if coalitions.is_some() { plan.thread_count() } else { 1 };
+        if let (Some(plan), Some(_)) = (&coalitions, shap.precision) {
+            Stop::check(plan)?;
+        }
+        let count =
+            if coalitions.is_some() || plan.record.frames > 0 { plan.thread_count() } else { 1 };
         let sessions = (0..count).map(|_| network.session()).collect::<Result<_, _>>()?;
         Ok(Self {
             plan: plan.clone(),
@@ -77,7 +89,14 @@ impl Explainer {
             sessions,
             coalitions,
             previews_left: plan.previews,
+            games: None,
         })
+    }
+
+    /// Record the games of the first frames into this folder, as many as the plan says.
+    #[must_use]
+    pub fn with_games(self, folder: PathBuf) -> Self {
+        Self { games: (self.plan.record.frames > 0).then_some(folder), ..self }
     }
 
     /// Hash of the coalition plan, if there is one.
@@ -123,15 +142,23 @@ impl Explainer {
         };
         let mut stages = vec![(Stage::Preprocess, preprocess.0), (Stage::Network, network.0)];
         let mut attributions = Vec::new();
+        let zoned = Zoned::new(&mask);
         for method in self.plan.attribute.clone() {
             let (result, taken) = clock.time(|| match method {
                 Method::Gradcam => self.gradcam(&prediction, target),
-                Method::KernelShap => self.kernel_shap(rgb, &input, target),
+                Method::KernelShap => self.kernel_shap(rgb, &input, target, &mask),
             });
-            let (map, forwards) = result?;
+            let (map, forwards, replicates) = result?;
             stages.push((stage_of(method), taken.0));
-            attributions.push(self.measure(method, target, &map, forwards, &mask));
+            let mut row = self.measure(method, target, &map, forwards, &mask);
+            row.localisation = zoned.localise(&map, self.plan.upsampling).ok();
+            if let Some(replicates) = replicates {
+                row.map_error = replicates.errors().into_iter().map(narrow).collect();
+                row.ratio_error = RatioError::of(&replicates, &self.shares(&map, &mask));
+            }
+            attributions.push(row);
         }
+        self.record(frame, truth, &input, target, &mask)?;
         let preview = if self.previews_left > 0 {
             self.previews_left -= 1;
             Some(report::preview(&frame.image, &truth.mask)?)
@@ -151,19 +178,19 @@ impl Explainer {
             top5: best.iter().map(|&c| class_number(c)).collect(),
             confidence: narrow(confidence),
             logits: prediction.logits,
+            tensor: sketch::of_tensor(&input, self.preprocessor.size()),
+            features: prediction
+                .feature_map
+                .map_or_else(Vec::new, |f| sketch::of_features(&f.data)),
             attributions,
             stages,
             preview,
         })
     }
 
-    fn gradcam(
-        &self,
-        prediction: &Prediction,
-        target: usize,
-    ) -> Result<(Map, usize), ExplainError> {
+    fn gradcam(&self, prediction: &Prediction, target: usize) -> Result<Explained, ExplainError> {
         let map = gradcam(prediction, self.network.head()?, target, self.plan.gradcam)?;
-        Ok((map, 1))
+        Ok((map, 1, None))
     }
 
     fn kernel_shap(
@@ -171,16 +198,77 @@ impl Explainer {
         rgb: &[u8],
         input: &[f32],
         target: usize,
-    ) -> Result<(Map, usize), ExplainError> {
+        mask: &Mask,
+    ) -> Result<Explained, ExplainError> {
         let plan = self.coalitions.as_ref().ok_or(ExplainError::NoPlan)?;
         let shap = &self.plan.shap;
         let baseline = shap.baseline.tensor(rgb, input, &self.preprocessor);
         let info = self.network.info();
         let size = (info.height, info.width);
         let picture = MaskedPicture::new(input.to_vec(), baseline, size, shap.grid)?;
-        let explanation =
-            kernel_shap(plan, &picture, target, shap.output, Solution::Exact, &mut self.sessions)?;
-        Ok((explanation.map, explanation.forwards))
+        let shares = Shares::of(mask, shap.grid.rows, shap.grid.columns, self.plan.upsampling);
+        let mut enough = |so_far: &Explanation| {
+            let error = so_far.replicates.as_ref().and_then(|r| RatioError::of(r, &shares));
+            let wanted = shap.precision.unwrap_or(0.0);
+            error.is_some_and(|e| e.standard_error <= wanted)
+        };
+        let mut stop = Stop { least: shap.least_evaluations, enough: &mut enough };
+        let explanation = kernel_shap(
+            plan,
+            &picture,
+            target,
+            shap.output,
+            Solution::Exact,
+            shap.precision.is_some().then_some(&mut stop),
+            &mut self.sessions,
+        )?;
+        Ok((explanation.map, explanation.forwards, explanation.replicates))
+    }
+
+    /// Write the game of a frame, if it is one of those to be recorded.
+    fn record(
+        &mut self,
+        frame: &Received,
+        truth: &Truth,
+        input: &[f32],
+        target: usize,
+        mask: &Mask,
+    ) -> Result<(), ExplainError> {
+        let settings = self.plan.record;
+        let Some(folder) = &self.games else { return Ok(()) };
+        if to_usize(frame.header.position) >= settings.frames {
+            return Ok(());
+        }
+        let (rgb, shap, info) = (frame.image.as_raw(), &self.plan.shap, self.network.info());
+        let baseline = shap.baseline.tensor(rgb, input, &self.preprocessor);
+        let size = (info.height, info.width);
+        let picture = MaskedPicture::new(input.to_vec(), baseline, size, shap.grid)?;
+        let about = games::About {
+            picture: format!("{} {}/{}", self.plan.data, truth.key.class, truth.key.index),
+            image_hash: hex(&Sha256::digest(rgb)[..8]),
+            network: info.name.clone(),
+            network_hash: self.network.sha256().to_owned(),
+            target,
+            output: shap.output,
+            baseline: shap.baseline,
+            grid: shap.grid,
+        };
+        let shares = Shares::of(mask, shap.grid.rows, shap.grid.columns, self.plan.upsampling);
+        let path = folder.join(format!("{:03}-{:04}.game", truth.key.class, truth.key.index));
+        let mut workers: Vec<_> = self
+            .sessions
+            .iter_mut()
+            .map(|session| PictureGame::new(&picture, session, target, shap.output))
+            .collect();
+        let game = games::record(about, shares, settings, &mut workers)?;
+        std::fs::create_dir_all(folder)
+            .map_err(|source| GameError::Io { path: folder.clone(), source })?;
+        game.write(&path)?;
+        Ok(())
+    }
+
+    fn shares(&self, map: &Map, mask: &Mask) -> Shares {
+        Shares::of(mask, map.height(), map.width(), self.plan.upsampling)
     }
 
     fn measure(
@@ -201,9 +289,15 @@ impl Explainer {
             ceiling: metrics::ceiling(mask, rows, columns, rule),
             proportional: metrics::proportional(mask, rows, columns, rule),
             evaluations: u32::try_from(forwards).unwrap_or(u32::MAX),
+            localisation: None,
+            ratio_error: None,
+            map_error: Vec::new(),
         }
     }
 }
+
+/// Map, forward passes, and what leaving single units of the sample out changes.
+type Explained = (Map, usize, Option<Replicates>);
 
 impl From<ExplainError> for super::RunError {
     fn from(source: ExplainError) -> Self {

@@ -27,6 +27,9 @@ use crate::telemetry;
 /// Name of the event log inside a run folder.
 pub const TELEMETRY: &str = "telemetry.defmt";
 
+/// Folder of the recorded games inside a run folder.
+pub const GAMES: &str = "games";
+
 /// Why a run could not be started or ended early.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -122,7 +125,7 @@ pub fn run(
 ) -> Result<Summary, RunError> {
     network.manifest().check_classes(source.class_names())?;
     let asked = job.plan.positions(source.len())?;
-    let mut explainer = Explainer::new(job.plan, network)?;
+    let mut explainer = Explainer::new(job.plan, network)?.with_games(job.folder.join(GAMES));
     let settings = describe(job.plan, network, source, &explainer, asked.len());
     let mut store = if job.resume {
         RunStore::resume(job.folder, &settings, decides_results)?

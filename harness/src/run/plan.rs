@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::attribution::{Baseline, Estimator, GradCamSettings, Grid, Output, Upsampling};
+use crate::games::RecordSettings;
 
 /// Why a plan is not usable.
 #[derive(Debug, thiserror::Error)]
@@ -85,8 +86,12 @@ pub enum Target {
 pub struct ShapSettings {
     /// How coalitions are drawn and weighed.
     pub estimator: Estimator,
-    /// Coalitions a frame, the two ends included.
+    /// Coalitions a frame, the two ends included; with a precision, at most.
     pub evaluations: usize,
+    /// End a frame's explanation when the standard error of its pixel ratio is at most this.
+    pub precision: Option<f64>,
+    /// With a precision: coalitions before the first look.
+    pub least_evaluations: usize,
     /// Super-pixels.
     pub grid: Grid,
     /// What a masked super-pixel shows.
@@ -102,6 +107,8 @@ impl Default for ShapSettings {
         Self {
             estimator: Estimator::Captum,
             evaluations: 200,
+            precision: None,
+            least_evaluations: 200,
             grid: Grid::default(),
             baseline: Baseline::Zero,
             output: Output::Logit,
@@ -128,6 +135,8 @@ pub struct RunPlan {
     pub gradcam: GradCamSettings,
     /// Settings of Kernel SHAP.
     pub shap: ShapSettings,
+    /// Games to record for `roadgaze bench --estimators`.
+    pub record: RecordSettings,
     /// How a map of few cells meets a mask of many pixels.
     pub upsampling: Upsampling,
     /// Threads that evaluate coalitions; 0 = all cores.
@@ -148,6 +157,7 @@ impl Default for RunPlan {
             target: Target::Predicted,
             gradcam: GradCamSettings::default(),
             shap: ShapSettings::default(),
+            record: RecordSettings::default(),
             upsampling: Upsampling::Nearest,
             threads: 0,
             previews: 200,
@@ -200,8 +210,9 @@ impl RunPlan {
     pub fn settings(&self) -> BTreeMap<String, Value> {
         let mut flat = BTreeMap::new();
         flatten("", &serde_json::to_value(self).unwrap_or(Value::Null), &mut flat);
-        // speed, not results
+        // speed and by-products, not results
         flat.remove("threads");
+        flat.retain(|name, _| !name.starts_with("record."));
         flat
     }
 }

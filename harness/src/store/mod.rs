@@ -11,6 +11,7 @@
 mod device;
 mod read;
 mod rows;
+pub mod sketch;
 mod write;
 
 pub use read::{Stored, StoredFrame};
@@ -20,7 +21,7 @@ pub use write::RunStore;
 use std::path::PathBuf;
 
 /// Schema version that this code writes and reads.
-pub const SCHEMA: i64 = 1;
+pub const SCHEMA: i64 = 2;
 /// Name of the store inside a run folder.
 pub const FILE_NAME: &str = "run.sqlite";
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, Row};
 
 use super::{AttributionRow, FILE_NAME, FrameRow, Preview, SCHEMA, Stage, StoreError};
-use crate::metrics::Undefined;
+use crate::metrics::{Localisation, RatioError, Undefined};
 
 /// A frame as stored, without its preview.
 pub type StoredFrame = FrameRow;
@@ -135,7 +135,7 @@ fn frames(path: &Path, db: &Connection) -> Result<Vec<StoredFrame>, StoreError> 
     };
     let sql =
         "SELECT position, class, class_index, shape, environment, image_hash, mask_share, top5,
-                      confidence, logits FROM frame ORDER BY position";
+                      confidence, logits, tensor, features FROM frame ORDER BY position";
     let raw = collect(path, db, sql, |row| {
         let frame = FrameRow {
             position: row.get(0)?,
@@ -148,17 +148,25 @@ fn frames(path: &Path, db: &Connection) -> Result<Vec<StoredFrame>, StoreError> 
             top5: Vec::new(),
             confidence: row.get(8)?,
             logits: Vec::new(),
+            tensor: Vec::new(),
+            features: Vec::new(),
             attributions: Vec::new(),
             stages: Vec::new(),
             preview: None,
         };
-        Ok((frame, row.get::<_, String>(7)?, row.get::<_, Vec<u8>>(9)?))
+        let blobs: [Vec<u8>; 3] = [row.get(9)?, row.get(10)?, row.get(11)?];
+        Ok((frame, row.get::<_, String>(7)?, blobs))
     })?;
     let mut frames = BTreeMap::new();
-    for (mut frame, top5, logits) in raw {
+    for (mut frame, top5, blobs) in raw {
         let p = frame.position;
-        frame.logits = f32_from_bytes(&logits)
-            .ok_or_else(|| wrong(p, "logits of 4 bytes each", format!("{} bytes", logits.len())))?;
+        let numbers = |blob: &[u8]| {
+            f32_from_bytes(blob)
+                .ok_or_else(|| wrong(p, "numbers of 4 bytes each", format!("{} bytes", blob.len())))
+        };
+        frame.logits = numbers(&blobs[0])?;
+        frame.tensor = numbers(&blobs[1])?;
+        frame.features = numbers(&blobs[2])?;
         let classes: Result<_, _> =
             top5.split(',').filter(|t| !t.is_empty()).map(str::parse).collect();
         frame.top5 = classes.map_err(|e| wrong(p, "class numbers", format!("`{top5}` ({e})")))?;
@@ -166,8 +174,10 @@ fn frames(path: &Path, db: &Connection) -> Result<Vec<StoredFrame>, StoreError> 
     }
     let sql =
         "SELECT position, method, target, grid_rows, grid_columns, map, pixel_ratio, undefined,
-                      ceiling, evaluations, proportional FROM attribution ORDER BY position, method";
-    for (p, a, map, ratio, undefined) in collect(path, db, sql, |row| {
+                      ceiling, evaluations, proportional, pointing, relevance_rank, inside, border,
+                      inside_area, border_area, ratio_error, sample_units, cross_fit, map_error
+                      FROM attribution ORDER BY position, method";
+    for (p, a, maps, ratio, undefined) in collect(path, db, sql, |row| {
         let row_of_map = AttributionRow {
             method: row.get(1)?,
             target: row.get(2)?,
@@ -177,25 +187,34 @@ fn frames(path: &Path, db: &Connection) -> Result<Vec<StoredFrame>, StoreError> 
             ceiling: row.get(8)?,
             evaluations: row.get(9)?,
             proportional: row.get(10)?,
+            localisation: localisation(row)?,
+            ratio_error: ratio_error(row)?,
+            map_error: Vec::new(),
         };
         Ok((
             row.get::<_, u32>(0)?,
             row_of_map,
-            row.get::<_, Vec<u8>>(5)?,
+            [row.get::<_, Vec<u8>>(5)?, row.get(20)?],
             row.get::<_, Option<f64>>(6)?,
             row.get::<_, Option<String>>(7)?,
         ))
     })? {
-        let map = f32_from_bytes(&map)
-            .filter(|m| m.len() == usize::from(a.grid.0) * usize::from(a.grid.1))
-            .ok_or_else(|| wrong(p, "a map of the grid's size", format!("{} bytes", map.len())))?;
+        let cells = usize::from(a.grid.0) * usize::from(a.grid.1);
+        let map = |blob: &[u8], may_be_empty: bool| {
+            f32_from_bytes(blob)
+                .filter(|m| m.len() == cells || (may_be_empty && m.is_empty()))
+                .ok_or_else(|| {
+                    wrong(p, "a map of the grid's size", format!("{} bytes", blob.len()))
+                })
+        };
+        let (map, map_error) = (map(&maps[0], false)?, map(&maps[1], true)?);
         let ratio = match (ratio, undefined.as_deref().map(reason)) {
             (Some(value), None) => Ok(value),
             (None, Some(Some(reason))) => Err(reason),
             _ => return Err(wrong(p, "a ratio or why there is none", format!("{undefined:?}"))),
         };
         if let Some(frame) = frames.get_mut(&p) {
-            frame.attributions.push(AttributionRow { map, ratio, ..a });
+            frame.attributions.push(AttributionRow { map, ratio, map_error, ..a });
         }
     }
     let sql = "SELECT position, stage, micros FROM stage_time ORDER BY position";
@@ -212,6 +231,24 @@ fn frames(path: &Path, db: &Connection) -> Result<Vec<StoredFrame>, StoreError> 
     let mut frames: Vec<FrameRow> = frames.into_values().collect();
     frames.iter_mut().for_each(|frame| frame.stages.sort_unstable());
     Ok(frames)
+}
+
+fn localisation(row: &Row<'_>) -> rusqlite::Result<Option<Localisation>> {
+    let Some(pointing) = row.get(11)? else { return Ok(None) };
+    Ok(Some(Localisation {
+        pointing,
+        relevance_rank: row.get(12)?,
+        inside: row.get(13)?,
+        border: row.get(14)?,
+        inside_area: row.get(15)?,
+        border_area: row.get(16)?,
+    }))
+}
+
+fn ratio_error(row: &Row<'_>) -> rusqlite::Result<Option<RatioError>> {
+    let Some(standard_error) = row.get(17)? else { return Ok(None) };
+    let units = usize::try_from(row.get::<_, u32>(18)?).unwrap_or(usize::MAX);
+    Ok(Some(RatioError { standard_error, units, cross_fit: row.get(19)? }))
 }
 
 fn reason(name: &str) -> Option<Undefined> {
@@ -250,6 +287,8 @@ mod tests {
             top5: vec![3, 1, 2, 4, 0],
             confidence: 0.75,
             logits: vec![0.5, -1.25, 3.0],
+            tensor: vec![0.25, -2.0],
+            features: Vec::new(),
             attributions: vec![
                 AttributionRow {
                     method: "gradcam".to_owned(),
@@ -260,6 +299,16 @@ mod tests {
                     ceiling: 0.9,
                     proportional: Some(0.8),
                     evaluations: 1,
+                    localisation: Some(Localisation {
+                        pointing: 1.0,
+                        relevance_rank: 0.5,
+                        inside: 0.25,
+                        border: 0.5,
+                        inside_area: 0.125,
+                        border_area: 0.0625,
+                    }),
+                    ratio_error: None,
+                    map_error: Vec::new(),
                 },
                 AttributionRow {
                     method: "kernel-shap".to_owned(),
@@ -270,6 +319,13 @@ mod tests {
                     ceiling: 0.9,
                     proportional: Some(0.8),
                     evaluations: 17,
+                    localisation: None,
+                    ratio_error: Some(RatioError {
+                        standard_error: 0.125,
+                        units: 10,
+                        cross_fit: Some(0.75),
+                    }),
+                    map_error: vec![0.5, 0.25],
                 },
             ],
             stages: vec![(Stage::Network, 1234), (Stage::Store, 5)],
@@ -343,7 +399,7 @@ mod tests {
         drop(db);
         let error = Stored::open(other.path()).unwrap_err().to_string();
         assert!(
-            error.contains("schema 1 expected") && error.contains("schema 99 found"),
+            error.contains("schema 2 expected") && error.contains("schema 99 found"),
             "{error}"
         );
     }

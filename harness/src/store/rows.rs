@@ -1,6 +1,6 @@
 //! What is stored of a frame.
 
-use crate::metrics::Undefined;
+use crate::metrics::{Localisation, RatioError, Undefined};
 
 /// A timed part of the way of a frame, in the order in which it is passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,6 +77,12 @@ pub struct AttributionRow {
     pub proportional: Option<f64>,
     /// Forward passes spent, the cached ones not counted.
     pub evaluations: u32,
+    /// Pointing game, relevance rank and zones of the sign; none where there is no ratio.
+    pub localisation: Option<Localisation>,
+    /// How sure the ratio is; none where no sample was drawn, or one too small to tell.
+    pub ratio_error: Option<RatioError>,
+    /// Standard error of each cell, row by row; empty where there is none.
+    pub map_error: Vec<f32>,
 }
 
 /// The picture as the network saw it, small enough to keep.
@@ -111,6 +117,10 @@ pub struct FrameRow {
     pub confidence: f32,
     /// All logits.
     pub logits: Vec<f32>,
+    /// Some values of the input tensor, for comparison with another run.
+    pub tensor: Vec<f32>,
+    /// Some values of the last feature map, for comparison with another run; empty if there is none.
+    pub features: Vec<f32>,
     /// Explanations.
     pub attributions: Vec<AttributionRow>,
     /// Times, microseconds.

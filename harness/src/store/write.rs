@@ -24,7 +24,9 @@ CREATE TABLE frame (
     top5 TEXT NOT NULL,
     correct INTEGER NOT NULL,
     confidence REAL NOT NULL,
-    logits BLOB NOT NULL
+    logits BLOB NOT NULL,
+    tensor BLOB NOT NULL,
+    features BLOB NOT NULL
 ) STRICT;
 CREATE TABLE attribution (
     position INTEGER NOT NULL REFERENCES frame(position),
@@ -38,6 +40,16 @@ CREATE TABLE attribution (
     ceiling REAL NOT NULL,
     proportional REAL,
     evaluations INTEGER NOT NULL,
+    pointing REAL,
+    relevance_rank REAL,
+    inside REAL,
+    border REAL,
+    inside_area REAL,
+    border_area REAL,
+    ratio_error REAL,
+    sample_units INTEGER,
+    cross_fit REAL,
+    map_error BLOB NOT NULL,
     PRIMARY KEY (position, method)
 ) STRICT;
 CREATE TABLE stage_time (
@@ -190,7 +202,7 @@ impl RunStore {
         let top5: Vec<String> = row.top5.iter().map(u16::to_string).collect();
         transaction
             .prepare_cached(
-                "INSERT INTO frame VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                "INSERT INTO frame VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             )?
             .execute(params![
                 row.position,
@@ -204,11 +216,14 @@ impl RunStore {
                 row.correct(),
                 row.confidence,
                 bytes_from_f32(&row.logits),
+                bytes_from_f32(&row.tensor),
+                bytes_from_f32(&row.features),
             ])?;
         for a in &row.attributions {
             transaction
                 .prepare_cached(
-                    "INSERT INTO attribution VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                    "INSERT INTO attribution VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
+                     ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
                 )?
                 .execute(params![
                     row.position,
@@ -222,6 +237,16 @@ impl RunStore {
                     a.ceiling,
                     a.proportional,
                     a.evaluations,
+                    a.localisation.map(|l| l.pointing),
+                    a.localisation.map(|l| l.relevance_rank),
+                    a.localisation.map(|l| l.inside),
+                    a.localisation.map(|l| l.border),
+                    a.localisation.map(|l| l.inside_area),
+                    a.localisation.map(|l| l.border_area),
+                    a.ratio_error.map(|e| e.standard_error),
+                    a.ratio_error.map(|e| u32::try_from(e.units).unwrap_or(u32::MAX)),
+                    a.ratio_error.and_then(|e| e.cross_fit),
+                    bytes_from_f32(&a.map_error),
                 ])?;
         }
         for (stage, micros) in &row.stages {

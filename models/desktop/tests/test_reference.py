@@ -1,40 +1,171 @@
-"""The desktop reference run over a small set."""
+"""The desktop reference run over a small set, and the graph in PyTorch that it explains."""
 
-import gzip
 import json
+import re
+import sqlite3
+from pathlib import Path
 
+import numpy as np
 import pytest
 from pictures import write_set
 
 pytest.importorskip("captum", reason="captum is not installed: pip install '.[attribution]'")
 
+import torch
+
+from roadgaze_desktop import attribution, reference, run_store
 from roadgaze_desktop.__main__ import main
+from roadgaze_desktop.architectures import ARCHITECTURES
+from roadgaze_desktop.export import onnx_of
+from roadgaze_desktop.graph import feature_map_of, head_of, with_f16_weights
+from roadgaze_desktop.manifest import manifest, to_toml
+from roadgaze_desktop.networks import OrtNetwork, TorchNetwork, described
+
+ROOT = Path(__file__).parents[3]
 
 
-def test_every_image_gets_a_line_with_both_maps(tmp_path, capsys):
+def write_network(folder: Path, architecture: str, half: bool = False) -> Path:
+    """Export a network with random weights and its manifest; returns the manifest."""
+    torch.manual_seed(4)
+    network = ARCHITECTURES[architecture].build(3).eval()
+    model = onnx_of(network, 224)
+    model = with_f16_weights(model) if half else model
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{architecture}.onnx"
+    path.write_bytes(model.SerializeToString())
+    result = {
+        "architecture": architecture,
+        "date": "",
+        "input": {"width": 224, "height": 224, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
+        "classes": 3,
+        "training": {},
+        "accuracy": [],
+    }
+    table = manifest(
+        name=architecture,
+        model=path,
+        precision="f32",
+        result=result,
+        class_hash="",
+        feature_map=feature_map_of(model),
+        head=head_of(model),
+    )
+    path.with_suffix(".toml").write_text(to_toml(table))
+    return path.with_suffix(".toml")
+
+
+def plan_text(estimator: str, coalitions: list[list[int]]) -> str:
+    rows = ["".join(map(str, row)) for row in coalitions]
+    weights = [1e6, 1e6] + [1.0] * (len(rows) - 2)
+    plan = attribution.Plan(7, 7, 224, tuple(map(tuple, coalitions)), tuple(weights), (0, 0, 0), 0, "logit", 5)
+    return json.dumps(
+        {
+            "schema": 1,
+            "estimator": estimator,
+            "segments": {"kind": "grid", "rows": 7, "columns": 7},
+            "coalitions": rows,
+            "weights": weights,
+            "seed": 5,
+            "hash": plan.hash,
+        }
+    )
+
+
+def chains(orders: int) -> list[list[int]]:
+    rng = np.random.default_rng(1)
+    rows = [[1] * 49, [0] * 49]
+    for _ in range(orders):
+        forward = rng.permutation(49)
+        for order in (forward, forward[::-1]):
+            row = [0] * 49
+            for player in order[:-1]:
+                row[player] = 1
+                rows.append(list(row))
+    return rows
+
+
+@pytest.mark.parametrize("architecture", ["resnet-micro", "convnext-micro"])
+@pytest.mark.parametrize("half", [False, True])
+def test_both_back_ends_agree_with_each_other(tmp_path, architecture, half):
+    what = described(write_network(tmp_path, architecture, half))
+    torch_network, ort = TorchNetwork(what, torch.device("cpu"), 16), OrtNetwork(what, 1)
+    image = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(3))
+    (logits, features), (other, others) = torch_network.predict(image), ort.predict(image)
+    span = other.max() - other.min()
+    assert np.abs(logits - other).max() < 1e-4 * span
+    assert np.abs(features - others).max() < 1e-4 * np.abs(others).max()
+    for output in attribution.OUTPUTS:
+        cam, closed = torch_network.gradcam(image, 1, output), ort.gradcam(image, 1, output)
+        assert np.abs(cam - closed).max() < 1e-4 * np.abs(closed).max(), output
+    baseline = torch.zeros_like(image)
+    plan, _ = reference.plan_from(plan_text("permutation", chains(1)))
+    values, found = torch_network.values(image, baseline, plan), ort.values(image, baseline, plan)
+    assert np.abs(values - found).max() < 1e-4 * np.abs(found).max()
+
+
+def test_every_image_gets_a_row_with_both_maps(tmp_path, capsys):
     write_set(tmp_path / "CF", size=224, per_class=2)
-    train = ["train", "--architecture", "resnet-micro", "--preset", "smoke", "--train", str(tmp_path / "CF")]
-    assert main([*train, "--out", str(tmp_path / "run"), "--device", "cpu"]) == 0
-    result = json.loads((tmp_path / "run" / "result.json").read_text())
-    result["input"] |= {"width": 224, "height": 224}
-    (tmp_path / "run" / "result.json").write_text(json.dumps(result))
-    out = tmp_path / "logs" / "cf.jsonl.gz"
-    command = ["reference", str(tmp_path / "run"), "--data", str(tmp_path / "CF"), "--per-class", "1"]
-    assert main([*command, "--shap-evals", "60", "--device", "cpu", "--out", str(out)]) == 0
-    head, *rows = [json.loads(line) for line in gzip.decompress(out.read_bytes()).decode().splitlines()]
-    assert head["images"] == 3 and head["set"] == "CF/train"
-    assert [(r["class"], r["index"]) for r in rows] == [(0, 0), (1, 0), (2, 0)]
-    for row in rows:
-        assert row["coverage"] == pytest.approx(0.25)
-        assert len(row["gradcam"]["map"]) == len(row["kernel_shap"]["map"]) == 7
-        assert row["kernel_shap"]["pixel_ratio"] is None or 0 <= row["kernel_shap"]["pixel_ratio"] <= 1
+    model = write_network(tmp_path / "net", "resnet-micro")
+    (tmp_path / "plan.json").write_text(plan_text("permutation", chains(2)))
+    command = ["reference", "--model", str(model), "--data", str(tmp_path / "CF"), "--per-class", "1"]
+    command += ["--attribute", "gradcam,kernel-shap", "--plan", str(tmp_path / "plan.json")]
+    assert main([*command, "--out", str(tmp_path / "a")]) == 0
     assert "3 images" in capsys.readouterr().out
+    assert main([*command, "--out", str(tmp_path / "b"), "--backend", "onnxruntime"]) == 0
+    runs = []
+    for run in "ab":
+        with sqlite3.connect(tmp_path / run / run_store.FILE_NAME) as db:
+            assert db.execute("PRAGMA user_version").fetchone() == (2,)
+            rows = "SELECT class, class_index, method, map, pixel_ratio, undefined FROM frame JOIN attribution USING (position)"
+            runs.append(db.execute(rows + " ORDER BY position, method").fetchall())
+            assert db.execute("SELECT avg(mask_share) FROM frame").fetchone()[0] == pytest.approx(0.25, abs=0.01)
+    assert [r[:3] for r in runs[0]] == [(c, 0, m) for c in range(3) for m in reference.METHODS]
+    for first, second in zip(*runs, strict=True):
+        maps = [np.frombuffer(r[3], "<f4") for r in (first, second)]
+        assert maps[0].shape == (49,)
+        assert np.abs(maps[0] - maps[1]).max() < 1e-3 * np.abs(maps[1]).max()
+        assert (first[4] is None) == (first[5] is not None)
+    assert main([*command, "--out", str(tmp_path / "a")]) == 2
+    assert "already holds a run" in capsys.readouterr().err
 
 
-def test_sets_of_another_size_are_refused(tmp_path, capsys):
+def test_captum_fits_the_plan_of_a_regression(tmp_path):
+    what = described(write_network(tmp_path, "resnet-micro"))
+    network = TorchNetwork(what, torch.device("cpu"), 16)
+    plan = attribution.kernel_plan(evaluations=160, target=1, output="logit", seed=2, baseline=(0, 0, 0))
+    image = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(3))
+    baseline = torch.zeros_like(image)
+    fitted = network.captum_shap(image, baseline, plan)
+    exact = attribution.exact_solution(plan, network.values(image, baseline, plan))
+    assert np.abs(fitted - exact).max() < 2e-3 * np.abs(exact).max()
+
+
+def test_permutations_have_known_answers():
+    plan, estimator = reference.plan_from(plan_text("permutation", chains(3)))
+    worth = np.arange(49) - 20.0
+    values = np.array(plan.coalitions) @ worth + 3.0
+    assert estimator == "permutation"
+    assert reference.permutation_solution(plan, values) == pytest.approx(worth)
+
+
+def test_the_tables_are_those_of_the_device():
+    source = ROOT / "harness/src/store/write.rs"
+    if not source.is_file():
+        pytest.skip("the Rust sources are not here")
+    stated = re.search(r'const TABLES: &str = "\n(.*?)";', source.read_text(), re.DOTALL)[1]
+    assert run_store.TABLES.split() == stated.split()
+    version = re.search(r"SCHEMA: i64 = (\d+)", (ROOT / "harness/src/store/mod.rs").read_text())[1]
+    assert run_store.SCHEMA == int(version)
+
+
+def test_what_does_not_fit_is_named(tmp_path, capsys):
+    model = write_network(tmp_path / "net", "resnet-micro")
     write_set(tmp_path / "CF", size=64, per_class=2)
-    train = ["train", "--architecture", "resnet-micro", "--preset", "smoke", "--train", str(tmp_path / "CF")]
-    assert main([*train, "--out", str(tmp_path / "run"), "--device", "cpu"]) == 0
-    command = ["reference", str(tmp_path / "run"), "--data", str(tmp_path / "CF"), "--out", str(tmp_path / "x")]
-    assert main(command) == 2
-    assert "pictures of 64 pixels, the network takes 32" in capsys.readouterr().err
+    command = ["reference", "--model", str(model), "--data", str(tmp_path / "CF")]
+    assert main([*command, "--out", str(tmp_path / "x")]) == 2
+    assert "pictures of 64 pixels, the network takes 224" in capsys.readouterr().err
+    assert main([*command, "--attribute", "kernel-shap", "--out", str(tmp_path / "y")]) == 2
+    assert "expected a --plan" in capsys.readouterr().err
+    text = plan_text("captum", chains(1))
+    with pytest.raises(ValueError, match="were changed"):
+        reference.plan_from(text.replace('"1', '"0', 1))

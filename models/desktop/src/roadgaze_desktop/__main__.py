@@ -11,7 +11,8 @@ COMMANDS = {
     "pieces": "split files into small pieces, or join them",
     "goldens": "make the small reference files for the tests in Rust",
     "quantization": "quantize with ONNX Runtime and compare with a file of `roadgaze calibrate`",
-    "reference": "run PyTorch and Captum over a rendered set, the reference for device runs",
+    "reference": "run PyTorch and Captum, or ONNX Runtime, over a rendered set, into a run store",
+    "games": "record coalition outputs of pictures, for `roadgaze bench --estimators`",
 }
 
 

@@ -193,8 +193,8 @@ def exact_solution(plan: Plan, values: np.ndarray) -> np.ndarray:
 def pixel_ratio(attribution: np.ndarray, mask: np.ndarray) -> float | None:
     """Positive attribution inside the sign over all positive attribution; `None` if there is none.
 
-    `attribution` is h w, each cell spread evenly over its pixels (nearest upsampling); `mask` H W bool, with H and W
-    multiples of h and w. arXiv 2512.05937.
+    `attribution` is h w, each cell spread evenly over its pixels (nearest upsampling); `mask` H W bool, or coverage 0 to
+    1, with H and W multiples of h and w. arXiv 2512.05937.
     """
     h, w = attribution.shape
     covered = mask.reshape(h, mask.shape[0] // h, w, mask.shape[1] // w).mean(axis=(1, 3))

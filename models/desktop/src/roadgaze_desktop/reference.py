@@ -1,45 +1,54 @@
-"""The desktop reference run: PyTorch and Captum over a rendered set, one JSON line an image.
+"""The desktop reference run: PyTorch and Captum, or ONNX Runtime, over a rendered set, into a run store like the device's.
 
-What a run on a device is compared with: predicted class, target output, GradCAM map and, if asked for, Kernel SHAP
-along a plan, each with its pixel ratio and the share of the image that the sign covers (the chance level).
+What a run on a device is compared with (`roadgaze compare DEVICE DESKTOP`). With `--plan` of a device run the same
+coalitions, target, output and baseline are used, so what differs is numerics alone.
 """
 
 import argparse
-import gzip
+import hashlib
 import json
+import platform
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from . import attribution
-from .architectures import Architecture, architecture
-from .checkpoints import load_into
-from .data import MEAN, STD, RenderedSet, normalized, open_set
-from .snapshots import write_atomically
-from .train import RESULT, WEIGHTS, resolve_device
+from .data import RenderedSet, open_set
+from .manifest import sha256_of
+from .networks import Described, Network, OrtNetwork, TorchNetwork, described
+from .run_store import AttributionRow, FrameRow, RunStore, plan_of_run, sketch_of_features, sketch_of_tensor
+from .train import resolve_device
 
-SCHEMA = 1
-GREY = (124, 116, 104)
-"""ImageNet's mean colour: zero after normalization, and so the baseline that Captum takes by default."""
+METHODS = ("gradcam", "kernel-shap")
+SOLVERS = ("captum", "exact")
+REGRESSIONS = ("captum", "paired", "leverage")
 
 
 @dataclass(frozen=True)
 class Choice:
     """What is computed for every image."""
 
-    output: str = "logit"
-    """`logit` or `probability` of the predicted class."""
-    evaluations: int = 0
-    """Kernel SHAP evaluations an image; 0 leaves it out."""
-    seed: int = 1
+    methods: tuple[str, ...]
+    output: str
+    """`logit` or `probability` of the target."""
+    target: str
+    """`predicted` or `true`."""
+    baseline: object
+    """`zero`, `mean-colour` or `{"colour": [r, g, b]}`, as in the settings of a run."""
+    solver: str
+    """`captum`: Captum fits; `exact`: the sum constraint solved in f64, as on the device."""
+    estimator: str = "captum"
+    plan: attribution.Plan | None = None
 
 
-def frames(images: RenderedSet, size: int) -> Iterator[tuple[int, int, Tensor, np.ndarray]]:
-    """Walk a set with masks: class, index, picture 1 3 H W u8, mask H W bool (coverage above 127)."""
+def frames(images: RenderedSet, size: int) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
+    """Walk a set with masks: class, index, picture H W 3 u8, coverage H W 0..1."""
     if images.masks is None:
         raise ValueError(f"{images.folder}: expected masks beside the images; render it with --format npy")
     if images.size != size:
@@ -47,99 +56,233 @@ def frames(images: RenderedSet, size: int) -> Iterator[tuple[int, int, Tensor, n
     position = 0
     for pictures, masks in zip(images.images, images.masks, strict=True):
         for picture, mask in zip(pictures, masks, strict=True):
-            tensor = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None]
-            yield int(images.labels[position]), int(images.indices[position]), tensor, np.asarray(mask) > 127
+            label, index = int(images.labels[position]), int(images.indices[position])
+            yield label, index, np.array(picture), np.asarray(mask, dtype=np.float64) / 255
             position += 1
 
 
+def plan_from(text: str) -> tuple[attribution.Plan, str]:
+    """Coalitions of a plan file (JSON, schema 1) and its estimator; a `ValueError` if it was changed."""
+    table = json.loads(text)
+    if table.get("schema") != 1 or table["segments"]["kind"] != "grid":
+        raise ValueError("plan: expected schema 1 with segments of kind `grid`")
+    rows = tuple(tuple(int(v) for v in row) for row in table["coalitions"])
+    grid = table["segments"]
+    plan = attribution.Plan(
+        rows=grid["rows"],
+        columns=grid["columns"],
+        size=224,
+        coalitions=rows,
+        weights=tuple(table["weights"]),
+        baseline=(0, 0, 0),
+        target=0,
+        output="logit",
+        seed=table["seed"],
+    )
+    if plan.hash != table["hash"]:
+        raise ValueError(f"plan: expected hash {table['hash']}, found {plan.hash}; the coalitions were changed")
+    return plan, table.get("estimator", "captum")
+
+
+def permutation_solution(plan: attribution.Plan, values: np.ndarray) -> np.ndarray:
+    """Mean marginal contribution along chains that grow from none to all, M attributions."""
+    m = len(plan.coalitions[0])
+    z = np.array(plan.coalitions, dtype=np.int8)
+    chains = z[2:].reshape(-1, m - 1, m)
+    found = np.asarray(values[2:], dtype=np.float64).reshape(-1, m - 1)
+    phi = np.zeros(m)
+    for chain, outputs in zip(chains, found, strict=True):
+        steps = np.diff(np.vstack([np.zeros(m, np.int8), chain, np.ones(m, np.int8)]), axis=0)
+        if not ((steps == 1).sum(axis=1) == 1).all() or (steps < 0).any():
+            raise ValueError("plan for estimator permutation: expected chains that grow by one; draw it again")
+        phi[steps.argmax(axis=1)] += np.diff(np.concatenate([values[1:2], outputs, values[:1]]))
+    return phi / len(chains)
+
+
+def baseline_tensor(choice: object, picture: np.ndarray, what: Described) -> Tensor:
+    """Baseline 1 3 H W, normalized, as `harness/src/attribution/picture.rs` makes it."""
+    size = picture.shape[0]
+    if choice == "zero":
+        return torch.zeros(1, 3, size, size)
+    if choice == "mean-colour":
+        pixels = picture.reshape(-1, 3).astype(np.int64)
+        colour = (2 * pixels.sum(axis=0) + len(pixels)) // (2 * len(pixels))
+    elif isinstance(choice, dict) and "colour" in choice:
+        colour = np.array(choice["colour"])
+    else:
+        raise ValueError(f"baseline {choice}: expected zero, mean-colour or a colour")
+    flat = torch.tensor(colour, dtype=torch.uint8).view(1, 3, 1, 1)
+    return what.normalized(flat).expand(1, 3, size, size).contiguous()
+
+
+def measured(method: str, target: int, cells: np.ndarray, cover: np.ndarray, evaluations: int) -> AttributionRow:
+    """A map with its ratio, the grid's ceiling and the ratio of the sign evenly lit; nearest upsampling."""
+    h, w = cells.shape
+    shares = cover.reshape(h, cover.shape[0] // h, w, cover.shape[1] // w).mean(axis=(1, 3))
+    ratio = attribution.pixel_ratio(cells, cover) if cover.any() else None
+    undefined = None if ratio is not None else ("no_positive" if cover.any() else "empty_mask")
+    even = attribution.pixel_ratio(shares, cover)
+    return AttributionRow(method, target, cells, ratio, undefined, float(shares.max()), even, evaluations)
+
+
 def explain(
-    network: nn.Module, kind: Architecture, picture: Tensor, mask: np.ndarray, choice: Choice, device: torch.device
-) -> dict:
-    """Classify and explain one picture; the target is the predicted class."""
-    image = normalized(picture.to(device))
-    with torch.no_grad():
-        logits = network(image)[0]
-    target = int(logits.argmax())
-    cam = attribution.gradcam(network, kind, image, target, choice.output).cpu().numpy()
-    row = {
-        "predicted": target,
-        "logit": float(logits[target]),
-        "probability": float(logits.softmax(0)[target]),
-        "coverage": float(mask.mean()),
-        "gradcam": {"map": _short(cam), "pixel_ratio": attribution.pixel_ratio(cam, mask)},
-    }
-    if choice.evaluations:
-        plan = attribution.kernel_plan(
-            evaluations=choice.evaluations,
-            target=target,
-            output=choice.output,
-            seed=choice.seed,
-            baseline=GREY,
-            size=image.shape[-1],
+    network: Network,
+    what: Described,
+    choice: Choice,
+    label: int,
+    picture: np.ndarray,
+    cover: np.ndarray,
+    device: torch.device,
+) -> FrameRow:
+    """Classify and explain one picture."""
+    stages: dict[str, int] = {}
+
+    def timed(stage: str, call):
+        start = time.perf_counter()
+        result = call()
+        stages[stage] = round((time.perf_counter() - start) * 1e6)
+        return result
+
+    pixels = torch.from_numpy(picture).permute(2, 0, 1)[None]
+    image = timed("preprocess", lambda: what.normalized(pixels).contiguous().to(device))
+    logits, features = timed("network", lambda: network.predict(image))
+    target = int(np.argsort(-logits, kind="stable")[0]) if choice.target == "predicted" else label
+    rows = []
+    if "gradcam" in choice.methods:
+        cam = timed("gradcam", lambda: network.gradcam(image, target, choice.output))
+        rows.append(measured("gradcam", target, cam, cover, 1))
+    if "kernel-shap" in choice.methods and choice.plan is not None:
+        plan = replace(choice.plan, target=target, output=choice.output, size=what.size)
+        baseline = baseline_tensor(choice.baseline, picture, what).to(device)
+        phi = timed("kernel_shap", lambda: _shap(network, choice, image, baseline, plan))
+        rows.append(
+            measured("kernel-shap", target, phi.reshape(plan.rows, plan.columns), cover, len(plan.coalitions))
         )
-        mean, std = (torch.tensor(v, device=device).view(1, 3, 1, 1) for v in (MEAN, STD))
-        baseline = (torch.tensor(GREY, device=device).view(1, 3, 1, 1) / 255 - mean) / std
-        values = attribution.coalition_values(network, image, baseline, plan, batch=64).cpu().numpy()
-        shap = attribution.exact_solution(plan, values).reshape(plan.rows, plan.columns)
-        row["kernel_shap"] = {
-            "map": _short(shap),
-            "pixel_ratio": attribution.pixel_ratio(shap, mask),
-            "plan": plan.hash,
-        }
-    return row
+    return FrameRow(
+        position=0,
+        label=label,
+        index=0,
+        image_hash=hashlib.sha256(picture.tobytes()).hexdigest()[:16],
+        mask_share=float(cover.mean()),
+        logits=logits,
+        tensor=sketch_of_tensor(image[0].detach().cpu().numpy()),
+        features=sketch_of_features(features),
+        attributions=rows,
+        stages=stages,
+    )
 
 
-def _short(values: np.ndarray) -> list[list[float]]:
-    return [[float(f"{v:.6g}") for v in line] for line in values]
+def _shap(network: Network, choice: Choice, image: Tensor, baseline: Tensor, plan: attribution.Plan) -> np.ndarray:
+    if choice.solver == "captum":
+        if not isinstance(network, TorchNetwork) or choice.estimator not in REGRESSIONS:
+            raise ValueError("solver captum: expected the back end torch and a plan of a regression; use --solver exact")
+        return network.captum_shap(image, baseline, plan)
+    values = network.values(image, baseline, plan)
+    if choice.estimator == "permutation":
+        return permutation_solution(plan, values)
+    return attribution.exact_solution(plan, values)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line of `reference`."""
-    parser.add_argument("run", type=Path, help="folder that `train` wrote")
+    parser.add_argument("--model", type=Path, required=True, help="manifest of a network, or its ONNX file")
     parser.add_argument("--data", type=Path, required=True, help="rendered set with masks (npy)")
+    parser.add_argument("--plan", type=Path, help="plan file, or run folder of a device whose plan and settings are used")
     parser.add_argument("--per-class", type=int, default=200, help="images a class; 200 of CF is the paper's 1/3CF")
-    parser.add_argument("--output", choices=attribution.OUTPUTS, default="logit")
-    parser.add_argument("--shap-evals", type=int, default=0, help="Kernel SHAP evaluations an image; 0 leaves it out")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--out", type=Path, required=True, help="file NAME.jsonl.gz")
+    parser.add_argument("--frames", type=int, help="images in all; default: all of --per-class")
+    parser.add_argument("--attribute", default="gradcam", help="gradcam, kernel-shap, or both separated by a comma")
+    parser.add_argument("--output", choices=attribution.OUTPUTS, help="default: that of the run, or logit")
+    parser.add_argument("--solver", choices=SOLVERS, default="exact")
+    parser.add_argument("--backend", choices=["torch", "onnxruntime"], default="torch")
+    parser.add_argument("--batch", type=int, default=16, help="coalitions a forward pass (torch)")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or auto (torch)")
+    parser.add_argument("--out", type=Path, required=True, help="run folder")
+
+
+def choice_of(a: argparse.Namespace) -> tuple[Choice, str | None]:
+    """What the arguments and the run they name ask for, and the text of the plan."""
+    methods = tuple(m.strip() for m in a.attribute.split(","))
+    for method in methods:
+        if method not in METHODS:
+            raise ValueError(f"--attribute: expected {' or '.join(METHODS)}, found `{method}`")
+    settings: dict[str, object] = {}
+    plan, estimator, text = None, "captum", None
+    if a.plan is not None:
+        text, settings = plan_of_run(a.plan) if a.plan.is_dir() else (a.plan.read_text(), {})
+        plan, estimator = plan_from(text)
+    if "kernel-shap" in methods and plan is None:
+        raise ValueError("--attribute kernel-shap: expected a --plan, found none; name a plan file or a run folder")
+    if settings.get("set.upsampling", "nearest") != "nearest":
+        raise ValueError(f"--plan: expected a run with upsampling nearest, found {settings['set.upsampling']}")
+    baseline = settings.get("set.shap.baseline", "zero")
+    colour = settings.get("set.shap.baseline.colour")
+    choice = Choice(
+        methods=methods,
+        output=a.output or str(settings.get("set.shap.output", "logit")),
+        target=str(settings.get("set.target", "predicted")),
+        baseline={"colour": colour} if colour is not None else baseline,
+        solver=a.solver,
+        estimator=estimator,
+        plan=plan,
+    )
+    return choice, text
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the command `reference`."""
     a = arguments
-    result = json.loads((a.run / RESULT).read_text())
-    kind = architecture(result["architecture"])
-    network = kind.build(result["classes"])
-    load_into(network, kind, a.run / WEIGHTS)
-    device = resolve_device(a.device)
-    network = network.to(device).eval()
-    images = open_set(a.data).first_per_class(a.per_class)
-    choice = Choice(a.output, a.shap_evals, a.seed)
-    head = {
-        "schema": SCHEMA,
-        "architecture": kind.name,
-        "training": result["training"],
-        "set": f"{images.name}/{images.split}",
-        "images": len(images),
-        "output": choice.output,
-        "shap_evaluations": choice.evaluations,
-        "seed": choice.seed,
-        "torch": torch.__version__,
-    }
-    lines, ratios, right = [json.dumps(head)], [], 0
-    for label, index, picture, mask in frames(images, result["input"]["width"]):
-        row = explain(network, kind, picture, mask, choice, device)
-        right += row["predicted"] == label
-        ratios.append(row["gradcam"]["pixel_ratio"])
-        lines.append(json.dumps({"class": label, "index": index, **row}))
-    packed = gzip.compress(("\n".join(lines) + "\n").encode(), mtime=0)
-    a.out.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(a.out, lambda file: file.write(packed))
-    known = np.array([r for r in ratios if r is not None])
-    spread = 1.96 * known.std(ddof=1) / np.sqrt(len(known)) if len(known) > 1 else float("nan")
-    print(
-        f"{a.out}: {len(images)} images, top-1 {100 * right / len(images):.2f} %, mean GradCAM pixel ratio "
-        f"{known.mean() if len(known) else float('nan'):.4f} +- {spread:.4f}, undefined {len(ratios) - len(known)}"
+    torch.set_num_threads(a.threads)
+    what = described(a.model)
+    choice, text = choice_of(a)
+    device = resolve_device(a.device) if a.backend == "torch" else torch.device("cpu")
+    network: Network = (
+        TorchNetwork(what, device, a.batch) if a.backend == "torch" else OrtNetwork(what, a.threads)
     )
+    images = open_set(a.data).first_per_class(a.per_class)
+    count = len(images) if a.frames is None else min(a.frames, len(images))
+    settings = {
+        "set.model": what.name,
+        "set.data": f"{images.name}/{images.split}",
+        "set.target": choice.target,
+        "set.gradcam.output": choice.output,
+        "set.shap.output": choice.output,
+        "set.shap.estimator": choice.estimator,
+        "set.shap.solver": choice.solver,
+        "set.upsampling": "nearest",
+        "hash.model": sha256_of(what.onnx),
+        "class_names": images.class_names,
+        "data.name": f"{images.name}/{images.split}",
+        "frames.asked": count,
+        "integer_mac_share": 0.0,
+        "backend": a.backend,
+        "machine.architecture": platform.machine(),
+        "machine.torch": torch.__version__,
+        "machine.onnxruntime": onnxruntime.__version__,
+        "machine.device": str(device),
+        "started_unix": int(time.time()),
+    }
+    if choice.plan is not None:
+        settings["hash.plan"] = choice.plan.hash
+    store = RunStore(a.out, settings)
+    if text is not None and choice.plan is not None:
+        store.add_plan(choice.plan.hash, text.encode())
+    right, ratios = 0, {m: [] for m in choice.methods}
+    # index by index, so that the first frames hold all classes alike, as on the device
+    order = sorted(range(len(images)), key=lambda i: (int(images.indices[i]), int(images.labels[i])))
+    wanted = set(order[:count])
+    for position, (label, index, picture, cover) in enumerate(frames(images, what.size)):
+        if position not in wanted:
+            continue
+        row = explain(network, what, choice, label, picture, cover, device)
+        row.position, row.index = position, index
+        store.add(row)
+        right += int(np.argsort(-row.logits, kind="stable")[0]) == label
+        for found in row.attributions:
+            if found.ratio is not None:
+                ratios[found.method].append(found.ratio)
+    store.set("frames.dropped", {})
+    store.close()
+    means = ", ".join(f"{m} {np.mean(r):.4f} (n {len(r)})" for m, r in ratios.items() if r)
+    print(f"{a.out}: {count} images, top-1 {100 * right / max(count, 1):.2f} %, mean pixel ratio {means}")
     return 0
