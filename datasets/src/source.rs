@@ -74,7 +74,32 @@ pub enum SourceError {
     },
 }
 
-/// A finite, ordered, randomly accessible list of frames.
+/// A frame that was left out because it cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// The file that cannot be used.
+    pub path: PathBuf,
+    /// What was expected and what was found.
+    pub problem: String,
+}
+
+impl From<SourceError> for Skipped {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::File { path, problem, .. } => Self { path, problem },
+            other => Self { path: PathBuf::new(), problem: other.to_string() },
+        }
+    }
+}
+
+impl core::fmt::Display for Skipped {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.problem)
+    }
+}
+
+/// A finite, ordered, randomly accessible list of frames. Every prefix holds (almost) equally many frames of
+/// each class.
 pub trait FrameSource: Send + Sync {
     /// What this is, for the log: for example `synthetic:CF/test` or a folder.
     fn name(&self) -> String;
@@ -91,6 +116,12 @@ pub trait FrameSource: Send + Sync {
     /// Whether there are no frames.
     fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// What was left out when the data set was opened, to be listed at the end of a run; nothing unless it was
+    /// asked to skip what cannot be used.
+    fn skipped(&self) -> &[Skipped] {
+        &[]
     }
 
     /// Key of the frame at a position.

@@ -181,14 +181,14 @@ pub fn environment_word(environment: Environment) -> String {
     value.as_ref().and_then(toml::Value::as_str).unwrap_or_default().to_owned()
 }
 
-/// Position of a class at a place within an index: Fisher-Yates with a stream of the index.
-fn class_at(place: usize, classes: usize, index: u32) -> usize {
+/// The classes of an index in their order: Fisher-Yates with a stream of the index.
+pub(crate) fn shuffled(classes: usize, index: u32) -> Vec<usize> {
     let mut order: Vec<usize> = (0..classes).collect();
     let mut stream = Stream::new("order", &[u64::from(index)]);
     for last in (1..classes).rev() {
         order.swap(last, stream.below(last + 1));
     }
-    order[place]
+    order
 }
 
 impl FrameSource for Synthetic {
@@ -226,7 +226,7 @@ impl FrameSource for Synthetic {
         let classes = self.classes.len();
         let round = u32::try_from(position / classes).unwrap_or(u32::MAX);
         let index = self.name.first.saturating_add(round);
-        let class = self.classes[class_at(position % classes, classes, index)];
+        let class = self.classes[shuffled(classes, index)[position % classes]];
         Ok(FrameKey { class, index })
     }
 

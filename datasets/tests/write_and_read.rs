@@ -76,8 +76,8 @@ fn a_rendered_folder_reads_back_as_it_was_rendered() {
     assert_eq!(folder.content_hash(), done.content_sha256);
     for position in 0..source.len() {
         let want = source.frame(position).unwrap();
-        let at = (0..folder.len()).find(|&p| folder.key(p).unwrap() == want.key).unwrap();
-        let got = folder.frame(at).unwrap();
+        assert_eq!(folder.key(position).unwrap(), want.key, "the order of the set");
+        let got = folder.frame(position).unwrap();
         assert!(got.image == want.image && got.mask == want.mask);
         for (name, value) in &want.metadata {
             assert_eq!(got.metadata.get(name), Some(value), "{name}");
@@ -130,6 +130,54 @@ fn a_run_that_stopped_continues_to_the_same_tree() {
         render(&cut, NAME, format, 2);
         assert!(tree(&whole) == tree(&cut), "{format:?}");
     }
+}
+
+/// Not a test by itself: the process that [`a_killed_run_continues_to_the_same_tree`] kills.
+#[test]
+#[ignore = "started by another test, which kills it"]
+fn a_run_to_be_killed() {
+    if let Some(out) = std::env::var_os(OUT_TO_BE_KILLED) {
+        render(Path::new(&out), KILLED_NAME, Format::Png, 2);
+    }
+}
+
+const OUT_TO_BE_KILLED: &str = "ROADGAZE_TEST_OUT_TO_BE_KILLED";
+const KILLED_NAME: &str = "synthetic:CMT/test?per_class=4&size=96";
+
+#[test]
+fn a_killed_run_continues_to_the_same_tree() {
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, cut) = (dir.path().join("whole"), dir.path().join("cut"));
+    render(&whole, KILLED_NAME, Format::Png, 2);
+    let mut kills = 0;
+    for pictures in [1, 20, 55] {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "a_run_to_be_killed", "--ignored"])
+            .env(OUT_TO_BE_KILLED, &cut)
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let written = || match cut.is_dir() {
+            true => tree(&cut).keys().filter(|name| name.ends_with("_msk.png")).count(),
+            false => 0,
+        };
+        while written() < pictures && child.try_wait().unwrap().is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        // SIGKILL: nothing is cleaned up
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if cut.join("dataset.toml").exists() {
+            break;
+        }
+        kills += 1;
+        for name in tree(&cut).into_keys().filter(|name| name.ends_with(".png")) {
+            image::open(cut.join(&name)).unwrap_or_else(|e| panic!("{name} is not whole: {e}"));
+        }
+    }
+    assert!(kills > 0, "the run was over before it could be killed");
+    render(&cut, KILLED_NAME, Format::Png, 1);
+    assert!(tree(&whole) == tree(&cut), "after {kills} kills");
 }
 
 struct Failing {
@@ -185,8 +233,10 @@ fn the_published_layout_is_read_with_its_lists_and_mask_level() {
     let all = Folder::open(root, &OpenOptions::default()).unwrap();
     assert_eq!((all.layout(), all.len()), (Layout::Synset, 4));
     assert_eq!(all.class_names()[7], "Vorfahrt");
-    let frame = all.frame(3).unwrap();
-    assert_eq!((frame.key.class, frame.key.index), (7, 1));
+    let keys: Vec<_> = (0..4).map(|p| all.key(p).unwrap()).map(|k| (k.class, k.index)).collect();
+    assert!(keys[0].0 != keys[1].0 && keys[2].0 != keys[3].0, "balanced: {keys:?}");
+    let last = keys.iter().position(|&key| key == (7, 1)).unwrap();
+    let frame = all.frame(last).unwrap();
     assert_eq!(frame.mask.get_pixel(3, 0).0, [0], "9 is background");
     assert_eq!(frame.mask.get_pixel(4, 0).0, [255], "11 is sign");
     let list = |name: &str| OpenOptions { list: Some(name.to_owned()), ..OpenOptions::default() };

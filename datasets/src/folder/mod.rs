@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use image::GrayImage;
 
 use crate::digest;
-use crate::source::{Frame, FrameKey, FrameSource, MetadataValue, SourceError};
+use crate::source::{Frame, FrameKey, FrameSource, MetadataValue, Skipped, SourceError};
+use crate::synthetic::shuffled;
 use table::Table;
 
 /// How to read a folder.
@@ -47,15 +48,6 @@ struct Entry {
     key: FrameKey,
     image: PathBuf,
     mask: PathBuf,
-}
-
-/// A frame that was left out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Skipped {
-    /// The file that cannot be used.
-    pub path: PathBuf,
-    /// What was expected and what was found.
-    pub problem: String,
 }
 
 /// A data set on disk.
@@ -111,6 +103,7 @@ impl Folder {
         let content_hash =
             digest::content(hashes.iter().map(|(k, h)| (k.class, k.index, h.as_str())));
         let (layout, class_names) = layout::names(root, &entries)?;
+        let entries = balanced(entries);
         Ok(Self {
             root: root.to_owned(),
             layout,
@@ -126,21 +119,6 @@ impl Folder {
     #[must_use]
     pub fn layout(&self) -> Layout {
         self.layout
-    }
-
-    /// What was left out because it cannot be used; to be listed at the end of a run.
-    #[must_use]
-    pub fn skipped(&self) -> &[Skipped] {
-        &self.skipped
-    }
-}
-
-impl From<SourceError> for Skipped {
-    fn from(error: SourceError) -> Self {
-        match error {
-            SourceError::File { path, problem, .. } => Self { path, problem },
-            other => Self { path: PathBuf::new(), problem: other.to_string() },
-        }
     }
 }
 
@@ -161,6 +139,10 @@ impl FrameSource for Folder {
         self.entries.len()
     }
 
+    fn skipped(&self) -> &[Skipped] {
+        &self.skipped
+    }
+
     fn key(&self, position: usize) -> Result<FrameKey, SourceError> {
         let len = self.entries.len();
         let entry = self.entries.get(position);
@@ -176,6 +158,27 @@ impl FrameSource for Folder {
         metadata.insert("file".into(), MetadataValue::Text(file.display().to_string()));
         Ok(Frame { key, image, mask, metadata })
     }
+}
+
+/// Entries sorted by key, put in the order of [`Synthetic`](crate::synthetic::Synthetic): in rounds of one frame a
+/// class, the classes of a round shuffled. A rendered folder has the order of the set that it was
+/// rendered from.
+fn balanced(entries: Vec<Entry>) -> Vec<Entry> {
+    let mut rounds: Vec<Vec<Entry>> = Vec::new();
+    let (mut class, mut round) = (None, 0);
+    for entry in entries {
+        round = if class == Some(entry.key.class) { round + 1 } else { 0 };
+        class = Some(entry.key.class);
+        if round == rounds.len() {
+            rounds.push(Vec::new());
+        }
+        rounds[round].push(entry);
+    }
+    let mix = |round: Vec<Entry>| {
+        let index = round.iter().map(|entry| entry.key.index).min().unwrap_or(0);
+        shuffled(round.len(), index).into_iter().map(|at| round[at].clone()).collect::<Vec<_>>()
+    };
+    rounds.into_iter().flat_map(mix).collect()
 }
 
 /// Set the mask to 255 where the published sets count it as sign, 0 elsewhere.
