@@ -3,19 +3,24 @@
 //! The graph is optimized once for one concrete shape (batch 1: the runtime is slower per image at
 //! any larger batch) and shared; a [`Session`] adds only the scratch state of one thread.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use kernels::Threads;
 use tract_onnx::prelude::{
     DatumExt as _, Framework as _, InferenceModelExt as _, IntoRunnable as _, Tensor, TypedModel,
     TypedRunnableModel, TypedSimpleState, tvec,
 };
 use tract_onnx::tract_core::ops::Cost;
-use tract_onnx::tract_core::plan::SimplePlan;
+use tract_onnx::tract_core::plan::{SimplePlan, eval};
 
+use crate::engine::{EngineOptions, LayerProfile, Report, median_ms};
 use crate::error::ModelError;
 use crate::head::Head;
+use crate::integer::{self, has_quantized_operators, operator};
 use crate::manifest::Manifest;
 use crate::onnx::{self, OnnxFile};
 use crate::topology::Topology;
@@ -92,6 +97,8 @@ pub struct Network {
     head: Option<Head>,
     /// Why there is no head, for the message when GradCAM is asked for.
     no_head: String,
+    options: EngineOptions,
+    report: Report,
     plan: Arc<TypedRunnableModel>,
 }
 
@@ -103,6 +110,17 @@ impl Network {
     /// If it cannot be found, read, understood or optimized.
     pub fn open(name_or_path: &str) -> Result<Self, ModelError> {
         Self::load(&zoo::find(name_or_path)?)
+    }
+
+    /// [`Network::open`] with choices.
+    ///
+    /// # Errors
+    /// As [`Network::open`].
+    pub fn open_with(name_or_path: &str, options: EngineOptions) -> Result<Self, ModelError> {
+        let manifest_path = zoo::find(name_or_path)?;
+        let manifest = Manifest::read(&manifest_path)?;
+        let path = manifest.model_path(&manifest_path);
+        Self::with_options(manifest, &path, options)
     }
 
     /// Loads the network that a manifest describes.
@@ -121,22 +139,43 @@ impl Network {
     /// # Errors
     /// As [`Network::load`].
     pub fn with_manifest(manifest: Manifest, path: &Path) -> Result<Self, ModelError> {
+        Self::with_options(manifest, path, EngineOptions::default())
+    }
+
+    /// [`Network::with_manifest`] with choices.
+    ///
+    /// # Errors
+    /// As [`Network::load`].
+    pub fn with_options(
+        manifest: Manifest,
+        path: &Path,
+        options: EngineOptions,
+    ) -> Result<Self, ModelError> {
         let file = onnx::read(path)?;
         check_hashes(&manifest, path, &file)?;
         // the runtime asserts on some malformed graphs; a broken file must not end a run
-        catch_unwind(AssertUnwindSafe(|| Self::build(manifest, path, file))).unwrap_or_else(|_| {
-            Err(ModelError::graph(
-                path.display().to_string(),
-                "the runtime gave up on this graph",
-                "check it with onnx.checker and export it again",
-            ))
-        })
+        catch_unwind(AssertUnwindSafe(|| Self::build(manifest, path, file, options)))
+            .unwrap_or_else(|_| {
+                Err(ModelError::graph(
+                    path.display().to_string(),
+                    "the runtime gave up on this graph",
+                    "check it with onnx.checker and export it again",
+                ))
+            })
     }
 
-    fn build(manifest: Manifest, path: &Path, file: OnnxFile) -> Result<Self, ModelError> {
+    fn build(
+        manifest: Manifest,
+        path: &Path,
+        file: OnnxFile,
+        options: EngineOptions,
+    ) -> Result<Self, ModelError> {
         let place = path.display().to_string();
         let OnnxFile { mut proto, sha256, .. } = file;
         onnx::widen_halves(&mut proto);
+        if let Some(graph) = proto.graph.as_mut().filter(|g| has_quantized_operators(g)) {
+            integer::normalize(graph);
+        }
         let empty = onnx::pb::GraphProto::default();
         let (tap, head, no_head) =
             tap_and_head(&manifest, proto.graph.as_ref().unwrap_or(&empty), &place)?;
@@ -156,8 +195,16 @@ impl Network {
             let problem = format!("the runtime cannot run this graph: {}", chain(&e));
             ModelError::graph(place.clone(), problem, remedy)
         };
-        let model = tract_onnx::onnx()
-            .model_for_proto_model(&proto)
+        let lowered = if options.integers {
+            integer::lower(&mut proto, [3, height, width], options.isa)
+        } else {
+            integer::Lowered::default()
+        };
+        let mut onnx = tract_onnx::onnx();
+        operator::register(&mut onnx);
+        let parsed =
+            operator::with_operators(lowered.operators, || onnx.model_for_proto_model(&proto));
+        let model = parsed
             .and_then(|m| m.with_input_fact(0, f32::fact([1, 3, height, width]).into()))
             .map_err(wrong)?;
         drop(proto);
@@ -196,7 +243,8 @@ impl Network {
             integer_mac_share: share(integer_macs, macs),
         };
         let plan = model.into_runnable().map_err(wrong)?;
-        Ok(Self { manifest, place, sha256, info, head, no_head, plan })
+        let report = lowered.report;
+        Ok(Self { manifest, place, sha256, info, head, no_head, options, report, plan })
     }
 
     /// A session for one thread.
@@ -204,9 +252,19 @@ impl Network {
     /// # Errors
     /// If the runtime cannot set up its state.
     pub fn session(&self) -> Result<Session, ModelError> {
+        self.session_with_threads(1)
+    }
+
+    /// A session whose integer operators share their work among so many threads, the caller among them. Where
+    /// several sessions run side by side, one thread each is faster.
+    ///
+    /// # Errors
+    /// As [`Network::session`].
+    pub fn session_with_threads(&self, threads: usize) -> Result<Session, ModelError> {
         let state = SimplePlan::spawn(&self.plan)
             .map_err(|e| ModelError::run(self.place.clone(), chain(&e)))?;
-        Ok(Session { state, info: self.info.clone(), place: self.place.clone() })
+        let threads = Arc::new(Threads::new(threads.max(1)));
+        Ok(Session { state, threads, info: self.info.clone(), place: self.place.clone() })
     }
 
     /// The manifest it was loaded with.
@@ -227,6 +285,18 @@ impl Network {
         &self.info
     }
 
+    /// The choices it was loaded with.
+    #[must_use]
+    pub const fn options(&self) -> EngineOptions {
+        self.options
+    }
+
+    /// Which parts run in integers.
+    #[must_use]
+    pub const fn report(&self) -> &Report {
+        &self.report
+    }
+
     /// Weights behind the global average pooling, for GradCAM in closed form.
     ///
     /// # Errors
@@ -243,6 +313,7 @@ impl Network {
 #[derive(Debug)]
 pub struct Session {
     state: TypedSimpleState,
+    threads: Arc<Threads>,
     info: NetworkInfo,
     place: String,
 }
@@ -262,7 +333,9 @@ impl Session {
         let place = &self.place;
         let wrong = |e: tract_onnx::prelude::TractError| ModelError::run(place.clone(), chain(&e));
         let tensor = Tensor::from_shape(&shape, input).map_err(wrong)?;
-        let outputs = self.state.run(tvec!(tensor.into())).map_err(wrong)?;
+        let state = &mut self.state;
+        let outputs = operator::with_threads(&self.threads, || state.run(tvec!(tensor.into())))
+            .map_err(wrong)?;
         let values = |position: usize| -> Result<Vec<f32>, ModelError> {
             let tensor = outputs.get(position).ok_or_else(|| {
                 ModelError::run(place.clone(), format!("output {position} missing"))
@@ -283,6 +356,60 @@ impl Session {
             None => None,
         };
         Ok(Prediction { logits, feature_map })
+    }
+}
+
+impl Session {
+    /// Time and work of every layer over `repeats` passes; `now` reads a monotonic clock.
+    ///
+    /// # Errors
+    /// As [`Classifier::run`].
+    pub fn profile(
+        &mut self,
+        input: &[f32],
+        repeats: usize,
+        now: &dyn Fn() -> Duration,
+    ) -> Result<Vec<LayerProfile>, ModelError> {
+        self.run(input)?;
+        let shape = [1, 3, self.info.height, self.info.width];
+        let place = self.place.clone();
+        let wrong = |e: tract_onnx::prelude::TractError| ModelError::run(place.clone(), chain(&e));
+        let mut times: BTreeMap<usize, Vec<Duration>> = BTreeMap::new();
+        for _ in 0..repeats.max(1) {
+            let tensor = Tensor::from_shape(&shape, input).map_err(wrong)?;
+            let state = &mut self.state;
+            operator::with_threads(&self.threads, || {
+                state.run_plan_with_eval(tvec!(tensor.into()), |context, state, node, inputs| {
+                    let start = now();
+                    let result = eval(context, state, node, inputs);
+                    times.entry(node.id).or_default().push(now().saturating_sub(start));
+                    result
+                })
+            })
+            .map_err(wrong)?;
+        }
+        let model = self.state.model();
+        times
+            .into_iter()
+            .map(|(id, mut times)| {
+                let node = model.node(id);
+                let inputs = model.node_input_facts(id).map_err(wrong)?;
+                let (mut macs, mut is_integer) = (0, node.op_is::<operator::Node>());
+                for (cost, count) in node.op.cost(&inputs).map_err(wrong)? {
+                    if let Cost::FMA(kind) = cost {
+                        macs += u64::try_from(count.to_i64().map_err(wrong)?).unwrap_or(0);
+                        is_integer |= kind.is_integer() || kind.is_quantized();
+                    }
+                }
+                Ok(LayerProfile {
+                    name: node.name.clone(),
+                    kernel: node.op.name().into_owned(),
+                    ms: median_ms(&mut times),
+                    macs,
+                    is_integer,
+                })
+            })
+            .collect()
     }
 }
 

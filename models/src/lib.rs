@@ -18,8 +18,10 @@
 pub mod classifier;
 pub mod describe;
 pub mod digest;
+pub mod engine;
 pub mod error;
 pub mod head;
+mod integer;
 pub mod manifest;
 pub mod onnx;
 pub mod preprocess;
@@ -30,6 +32,7 @@ pub mod zoo;
 
 // what a run needs
 pub use classifier::{Classifier, FeatureMap, Network, NetworkInfo, Prediction, Session};
+pub use engine::{EngineOptions, LayerProfile, Report};
 pub use error::ModelError;
 pub use head::{Head, LayerNorm};
 pub use manifest::Manifest;

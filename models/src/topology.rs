@@ -180,8 +180,8 @@ impl<'g> Topology<'g> {
     }
 
     /// Layer norm that makes this tensor, with the names of its weights and the tensor it reads.
-    #[expect(clippy::type_complexity, reason = "used by `walk` alone")]
-    fn layer_norm(
+    #[expect(clippy::type_complexity, reason = "used by `walk` and the lowering alone")]
+    pub(crate) fn layer_norm(
         &self,
         name: &'g str,
     ) -> Result<Option<((String, Option<String>), LayerNorm, &'g str)>, String> {
@@ -341,7 +341,7 @@ impl<'g> Topology<'g> {
         }
     }
 
-    fn integer_constant(&self, name: &str) -> Option<Vec<i64>> {
+    pub(crate) fn integer_constant(&self, name: &str) -> Option<Vec<i64>> {
         let tensor = match self.weights.get(name) {
             Some(tensor) => *tensor,
             None => {
@@ -415,7 +415,7 @@ fn dequantize(codes: Constant, scale: &[f32], zero: &[f32], axis: i64) -> Option
     clippy::cast_possible_truncation,
     reason = "weights: 8-bit codes, zero points, or doubles that a network computes in f32 anyway"
 )]
-fn floats(tensor: &pb::TensorProto) -> Option<Constant> {
+pub(crate) fn floats(tensor: &pb::TensorProto) -> Option<Constant> {
     let raw = &tensor.raw_data;
     let values: Vec<f32> = match (tensor.data_type, raw.is_empty()) {
         (element::FLOAT, true) => tensor.float_data.clone(),

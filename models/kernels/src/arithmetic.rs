@@ -98,6 +98,13 @@ impl CodeRange {
         Self { low: 0.0, high: 255.0 - zero as f32, zero: zero as i32 }
     }
 
+    /// Codes from `low` to `high`, both included.
+    #[must_use]
+    pub const fn within(zero: u8, low: u8, high: u8) -> Self {
+        let (low, high) = (low as f32 - zero as f32, high as f32 - zero as f32);
+        Self { low, high, zero: zero as i32 }
+    }
+
     /// The integer next to `steps` within the range, ties to even, without the zero point.
     #[must_use]
     #[inline(always)]
@@ -161,6 +168,8 @@ mod tests {
         assert_eq!(CodeRange::relu(10).code(-5.0), 10);
         assert_eq!(CodeRange::relu(10).code(4.5), 14);
         assert_eq!(CodeRange::relu(10).code(5.5), 16);
+        assert_eq!(CodeRange::within(10, 12, 20).code(-5.0), 12);
+        assert_eq!(CodeRange::within(10, 12, 20).code(50.0), 20);
     }
 
     #[test]

@@ -102,15 +102,16 @@ pub fn add(
 }
 
 compiled! {
-    fn rescale_row(row: &[u8], zero: u8, factors: &[f32], range: CodeRange, out: &mut [u8]) {
+    fn rescale_row(row: &[u8], zero: u8, rule: &Rescale, out: &mut [u8]) {
         let zero = f32::from(zero);
-        for ((out, &code), &factor) in out.iter_mut().zip(row).zip(factors) {
-            *out = range.code((f32::from(code) - zero) * factor);
+        let constants = rule.factors.iter().zip(&rule.offsets);
+        for ((out, &code), (&factor, &offset)) in out.iter_mut().zip(row).zip(constants) {
+            *out = rule.range.code((f32::from(code) - zero) * factor + offset);
         }
     }
 }
 
-/// Multiplication by one constant a channel: `saturate(round((x - zero) * factor[n]) + zero_out)`.
+/// Multiplication by one constant a channel: `saturate(round((x - zero) * factor[n] + offset[n]) + zero_out)`.
 ///
 /// # Errors
 /// If the tensors have different lengths, or not whole rows of channels.
@@ -123,13 +124,14 @@ pub fn rescale(
 ) -> Result<(), ShapeError> {
     let channels = rule.factors.len().max(1);
     demand("codes", out.len(), codes.len())?;
+    demand("offsets", rule.factors.len(), rule.offsets.len())?;
     demand("whole rows of channels", out.len() / channels * channels, out.len())?;
     let chunks = Chunks::new(out, (CHUNK / channels).max(1) * channels);
     threads.for_each(chunks.count(), |index| {
         let (start, out) = chunks.take(index);
         let rows = out.chunks_exact_mut(channels).zip(codes[start..].chunks_exact(channels));
         for (out, row) in rows {
-            rescale_row(isa, row, zero, &rule.factors, rule.range, out);
+            rescale_row(isa, row, zero, rule, out);
         }
     });
     Ok(())
@@ -214,7 +216,13 @@ mod tests {
     #[test]
     fn every_isa_agrees_with_the_scalar_twin_at_every_length() {
         let threads = Threads::new(2);
-        let rule = Residual { own: 0.7, other: 1.3, other_zero: 200, range: CodeRange::relu(5) };
+        let rule = Residual {
+            rounded: true,
+            own: 0.7,
+            other: 1.3,
+            other_zero: 200,
+            range: CodeRange::relu(5),
+        };
         let quantization = Quantization::new(0.02, 120).unwrap();
         for length in (0..140).chain([50_000]) {
             let (a, b) = (codes(length, 31), codes(length, 77));
@@ -225,7 +233,8 @@ mod tests {
                 let mut quantized = vec![0; length];
                 quantize(isa, &threads, &floats, (1, 1), quantization, &mut quantized).unwrap();
                 let factors = vec![0.013_f32; length.max(1)];
-                let rule = Rescale { factors, range: CodeRange::of(40) };
+                let offsets = vec![0.4_f32; length.max(1)];
+                let rule = Rescale { factors, offsets, range: CodeRange::of(40) };
                 let mut rescaled = vec![0; length];
                 rescale(isa, &threads, (&a, 128), &rule, &mut rescaled).unwrap();
                 (sum, quantized, rescaled)

@@ -3,23 +3,25 @@
 //! ```text
 //! r = range.round(f32(acc + bias[n]) * multiplier[n])
 //!     then either    code = table[r + zero]
-//!     or             r = rescale.round(r * rescale.factor[n])             if there is a rescaling (LayerScale)
+//!     or             r = rescale.round(r * rescale.factor[n] + offset[n])    if there is a rescaling (LayerScale)
 //!                    r = add.round(r * add.own + (other - other_zero) * add.other)   if there is a residual
 //!                    code = r + zero
 //! ```
 //!
 //! Every intermediate result is rounded as if it had been stored as a code, so that a fused chain equals its
-//! parts one after the other. `acc + bias` wraps around, which only weights at the very limit could reach.
+//! parts one after the other; only a residual may be told that its first summand never was one. `acc + bias` wraps around, which only weights at the very limit could reach.
 
 use crate::arithmetic::CodeRange;
 use crate::isa::{Isa, Kind};
 use crate::pack::{PAIR, PackedWeights};
 
-/// A second requantization, one factor a channel: a quantized multiplication by constants.
+/// A second requantization, one factor a channel: quantized multiplication by, and addition of, constants.
 #[derive(Clone, Debug)]
 pub struct Rescale {
     /// `scale_in * constant[n] / scale_out`, one a channel.
     pub factors: Vec<f32>,
+    /// `summand[n] / scale_out`, one a channel.
+    pub offsets: Vec<f32>,
     /// Codes of the result.
     pub range: CodeRange,
 }
@@ -29,6 +31,9 @@ pub struct Rescale {
 pub struct Residual {
     /// `scale_own / scale_sum`.
     pub own: f32,
+    /// Whether the first summand was a code before; without it, its accumulator is already in steps of the sum
+    /// (`own` is 1) and is not rounded by itself.
+    pub rounded: bool,
     /// `scale_other / scale_sum`.
     pub other: f32,
     /// Zero point of the other tensor.
@@ -119,6 +124,8 @@ impl Epilogue {
         mut rescale: Rescale,
     ) -> Result<Self, LengthError> {
         check(channels, rescale.factors.len())?;
+        check(channels, rescale.offsets.len())?;
+        rescale.offsets.resize(self.bias.len(), 0.0);
         rescale.factors.resize(self.bias.len(), 0.0);
         self.rescale = Some(rescale);
         Ok(self)
@@ -166,8 +173,9 @@ impl Epilogue {
         let mut last = range;
         if let Some(rescale) = &self.rescale {
             let factors: &[f32; L] = rescale.factors[first..].first_chunk().unwrap_or(&[0.0; L]);
+            let offsets: &[f32; L] = rescale.offsets[first..].first_chunk().unwrap_or(&[0.0; L]);
             for n in 0..L {
-                steps[n] = last.round(steps[n]) * factors[n];
+                steps[n] = last.round(steps[n]) * factors[n] + offsets[n];
             }
             last = rescale.range;
         }
@@ -178,9 +186,13 @@ impl Epilogue {
                 None => codes[..other.len()].copy_from_slice(other),
             }
             let zero = f32::from(add.other_zero);
+            if add.rounded {
+                for n in 0..L {
+                    steps[n] = last.round(steps[n]) * add.own;
+                }
+            }
             for n in 0..L {
-                steps[n] =
-                    last.round(steps[n]) * add.own + (f32::from(codes[n]) - zero) * add.other;
+                steps[n] += (f32::from(codes[n]) - zero) * add.other;
             }
             last = add.range;
         }

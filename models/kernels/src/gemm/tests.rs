@@ -94,13 +94,17 @@ fn check(case: &Case, seed: u64) {
     let table: [u8; 256] = std::array::from_fn(|i| (i * 91 + 5) as u8);
     let rescale = Rescale {
         factors: (0..case.channels).map(|n| 0.3 + n as f32 / 64.0).collect(),
+        offsets: (0..case.channels).map(|n| n as f32 / 8.0 - 1.0).collect(),
         range: CodeRange::of(77),
     };
-    let residual = Residual { own: 0.75, other: 0.5, other_zero: 9, range: CodeRange::relu(3) };
+    let rounded = case.variant != 4;
+    let own = if rounded { 0.75 } else { 1.0 };
+    let range_of_sum = CodeRange::relu(3);
+    let residual = Residual { own, rounded, other: 0.5, other_zero: 9, range: range_of_sum };
     match case.variant {
         0 => {}
         1 => epilogue = epilogue.with_table(Box::new(table)),
-        2 => epilogue = epilogue.with_residual(residual),
+        2 | 4 => epilogue = epilogue.with_residual(residual),
         _ => {
             let rescaled = epilogue.with_rescale(case.channels, rescale.clone()).unwrap();
             epilogue = rescaled.with_residual(residual);
@@ -121,8 +125,13 @@ fn check(case: &Case, seed: u64) {
                 0 => code,
                 1 => table[usize::from(code)],
                 2 => add(code, range.zero()),
+                4 => {
+                    let other = (f32::from(other[i]) - 9.0) * residual.other;
+                    residual.range.code(sum as f32 * factors[n] + other)
+                }
                 _ => {
-                    let own = (i32::from(code) - range.zero()) as f32 * rescale.factors[n];
+                    let own = (i32::from(code) - range.zero()) as f32 * rescale.factors[n]
+                        + rescale.offsets[n];
                     add(rescale.range.code(own), 77)
                 }
             }
@@ -167,7 +176,7 @@ fn linear_layers_of_every_remainder() {
         for (positions, channels) in [(1, 82), (5, 16), (15, 33), (17, 31), (33, 32), (48, 1)] {
             for (bits, saturating) in [(7, false), (8, false), (8, true)] {
                 let window = Window { height: 1, width: positions, ..square(1, depth, 1, 1, 0) };
-                let variant = (depth + positions) % 4;
+                let variant = (depth + positions) % 5;
                 check(&Case { window, channels, bits, saturating, variant }, depth as u64);
             }
         }
@@ -193,7 +202,7 @@ fn convolutions_of_the_networks_in_small() {
     ];
     for (i, window) in windows.into_iter().enumerate() {
         for (bits, saturating) in [(7, false), (8, true)] {
-            for variant in [i % 4, (i + 2) % 4] {
+            for variant in [i % 5, (i + 2) % 5] {
                 check(&Case { window, channels: 40, bits, saturating, variant }, i as u64);
             }
         }
