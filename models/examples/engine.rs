@@ -89,8 +89,7 @@ fn run() -> Result<(), String> {
     let network = network(&arguments.model, arguments.options).map_err(|e| e.to_string())?;
     let load = start.elapsed();
     let x = input(&network, arguments.input.as_deref())?;
-    let mut session =
-        network.session_with_threads(arguments.threads).map_err(|e| e.to_string())?;
+    let mut session = network.session_with_threads(arguments.threads).map_err(|e| e.to_string())?;
     let first = session.run(&x).map_err(|e| e.to_string())?;
     for _ in 0..3 {
         session.logits(&x).map_err(|e| e.to_string())?;

@@ -127,6 +127,18 @@ impl CodeRange {
         if steps < self.high { steps } else { self.high }
     }
 
+    /// Lowest result, in steps from the zero point.
+    #[must_use]
+    pub const fn low(self) -> f32 {
+        self.low
+    }
+
+    /// Highest result, in steps from the zero point.
+    #[must_use]
+    pub const fn high(self) -> f32 {
+        self.high
+    }
+
     /// The zero point.
     #[must_use]
     pub const fn zero(self) -> i32 {

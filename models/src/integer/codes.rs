@@ -14,10 +14,6 @@ impl Cells {
     pub(crate) const fn count(self) -> usize {
         self.height * self.width
     }
-
-    pub(crate) const fn codes(self) -> usize {
-        self.count() * self.channels
-    }
 }
 
 /// How the graph lists the axes.

@@ -12,9 +12,9 @@ use tract_onnx::model::ParsingContext;
 use tract_onnx::prelude::{DatumType, TDim, TVec, TypedFact, TypedModel};
 use tract_onnx::tract_core::ops::Cost;
 use tract_onnx::tract_hir::internal::{
-    EvalContext, EvalOp, Expansion, InferenceOp, InferenceResult, Op, OutletId, Solver, StaticName,
-    TValue, Tensor, TensorProxy, TractResult, TypedOp, as_op, bail, expand, format_err,
-    op_as_typed_op, op_out_of_plan, tvec,
+    EvalContext, EvalOp, Expansion, InferenceOp, InferenceResult, Op, OutletId, Solver,
+    SpecialOps as _, StaticName, TValue, Tensor, TensorProxy, TractResult, TypedOp, as_op, bail,
+    expand, format_err, op_as_typed_op, op_out_of_plan, tvec,
 };
 
 use crate::integer::layer::{Input, Layer, Result as Out};

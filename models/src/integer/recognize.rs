@@ -69,10 +69,7 @@ impl<'g> Recognizer<'g> {
                 let form = if tensor.quantization == quantization {
                     Form::Codes(id)
                 } else {
-                    let numbers = Box::new(std::array::from_fn(|i| {
-                        quantization.dequantize(u8::try_from(i).unwrap_or(u8::MAX))
-                    }));
-                    Form::Function { input: id, numbers }
+                    Form::Function { input: id, numbers: unary::identity(quantization) }
                 };
                 self.numbers.insert(output, Expression { cells: tensor.cells, axes, form });
                 return Ok(());
@@ -221,17 +218,23 @@ impl<'g> Recognizer<'g> {
         x.with_constants(op, &x.channels_of(&constant)?, position == 1)
     }
 
-    /// An expression as a function of one code.
+    /// An expression as a function of one code: of the tensor that all tables before it started from.
     fn function(&self, x: &Expression) -> Option<(TensorId, unary::Numbers)> {
-        match &x.form {
-            Form::Codes(id) => {
-                let quantization = self.steps.tensors[*id].quantization;
-                let number = |i: usize| quantization.dequantize(u8::try_from(i).unwrap_or(u8::MAX));
-                Some((*id, Box::new(std::array::from_fn(number))))
-            }
-            Form::Function { input, numbers } => Some((*input, numbers.clone())),
-            _ => None,
+        let (mut id, mut numbers) = match &x.form {
+            Form::Codes(id) => (*id, unary::identity(self.steps.tensors[*id].quantization)),
+            Form::Function { input, numbers } => (*input, numbers.clone()),
+            _ => return None,
+        };
+        while let Some(Work::Table { input, table }) = self.maker(id) {
+            numbers = Box::new(table.map(|code| numbers[usize::from(code)]));
+            id = *input;
         }
+        Some((id, numbers))
+    }
+
+    /// What makes a tensor. Tensors and steps are made in pairs.
+    fn maker(&self, id: TensorId) -> Option<&Work> {
+        self.steps.steps.get(id).filter(|s| s.output == id).map(|s| &s.work)
     }
 
     fn mean(&self, node: &pb::NodeProto) -> Result<Expression, Option<String>> {
@@ -355,11 +358,10 @@ impl<'g> Recognizer<'g> {
                 self.codes.insert(output, (id, axes));
                 return Ok(());
             }
-            Form::Codes(id) => {
-                let (_, numbers) = self.function(&x).ok_or(None)?;
-                Work::Table { input: id, table: table(&numbers) }
+            Form::Codes(_) | Form::Function { .. } => {
+                let (input, numbers) = self.function(&x).ok_or(None)?;
+                Work::Table { input, table: table(&numbers) }
             }
-            Form::Function { input, ref numbers } => Work::Table { input, table: table(numbers) },
             Form::Product { product, limits } => Work::Product {
                 product: *product,
                 first: Some(result(limits)),

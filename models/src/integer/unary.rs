@@ -8,6 +8,11 @@ use crate::onnx::pb;
 /// The numbers that 256 codes stand for.
 pub(crate) type Numbers = Box<[f32; 256]>;
 
+/// The numbers that the codes of a tensor stand for.
+pub(crate) fn identity(quantization: kernels::Quantization) -> Numbers {
+    Box::new(std::array::from_fn(|i| quantization.dequantize(u8::try_from(i).unwrap_or(u8::MAX))))
+}
+
 /// The function that a node applies to its one variable input, at `position`.
 pub(crate) fn apply(
     graph: &Graph<'_>,

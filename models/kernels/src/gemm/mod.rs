@@ -30,10 +30,9 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::buffer::{SharedMut, with_scratch};
-use crate::epilogue::{Block, Epilogue, SKIP, block_codes_for};
+use crate::epilogue::{self, Block, Epilogue, SKIP};
 use crate::isa::{Isa, Kind};
 use crate::pack::{PAIR, PackedWeights};
-use crate::table;
 use crate::threads::Threads;
 
 #[cfg(target_arch = "x86_64")]
@@ -345,7 +344,6 @@ impl Job<'_> {
         pairs: Range<usize>,
         acc: &mut Accumulators,
     ) {
-        let codes = block_codes_for(self.isa);
         let channels = self.weights.channels();
         for pair in pairs {
             let tile = Tile {
@@ -367,23 +365,14 @@ impl Job<'_> {
                 Target::Codes(out) => {
                     let block =
                         Block { acc: &acc.0, positions, first, channels, other: self.other };
-                    // SAFETY: the processor has the instruction set; tasks own disjoint blocks and pairs
-                    unsafe { codes(self.epilogue, &block, out) };
-                    if let Some(table) = self.epilogue.table() {
-                        for &position in positions.iter().filter(|p| **p != SKIP) {
-                            let width = (channels - first).min(PAIR);
-                            // SAFETY: as above
-                            let codes = unsafe { out.part(position * channels + first, width) };
-                            table::lookup(self.isa, table, codes);
-                        }
-                    }
+                    epilogue::codes(self.isa, self.epilogue, &block, out);
                 }
                 Target::Floats(out) => {
                     let width = (channels - first).min(PAIR);
                     let rows = acc.0.as_chunks::<PAIR>().0;
                     for (row, &position) in rows.iter().zip(positions) {
                         if position != SKIP {
-                            // SAFETY: as above
+                            // SAFETY: tasks own disjoint blocks and pairs
                             let out = unsafe { out.part(position * channels + first, width) };
                             self.epilogue.row_floats(row, first, out);
                         }

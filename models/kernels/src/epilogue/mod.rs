@@ -11,7 +11,11 @@
 //! Every intermediate result is rounded as if it had been stored as a code, so that a fused chain equals its
 //! parts one after the other; only a residual may be told that its first summand never was one. `acc + bias` wraps around, which only weights at the very limit could reach.
 
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+
 use crate::arithmetic::CodeRange;
+use crate::buffer::SharedMut;
 use crate::isa::{Isa, Kind};
 use crate::pack::{PAIR, PackedWeights};
 
@@ -242,11 +246,8 @@ pub(crate) struct Block<'a> {
     pub(crate) other: Option<&'a [u8]>,
 }
 
-/// Codes of a block, compiled for an instruction set.
-pub(crate) type BlockCodes = unsafe fn(&Epilogue, &Block<'_>, crate::buffer::SharedMut<u8>);
-
 #[inline(always)]
-fn block_codes(epilogue: &Epilogue, block: &Block<'_>, out: crate::buffer::SharedMut<u8>) {
+fn block_codes(epilogue: &Epilogue, block: &Block<'_>, out: SharedMut<u8>) {
     let width = (block.channels - block.first).min(PAIR);
     let rows = block.acc.as_chunks::<PAIR>().0;
     for (acc, &position) in rows.iter().zip(block.positions) {
@@ -258,28 +259,38 @@ fn block_codes(epilogue: &Epilogue, block: &Block<'_>, out: crate::buffer::Share
         let out = unsafe { out.part(start, width) };
         let other = block.other.map(|o| &o[start..start + width]);
         epilogue.row(acc, block.first, other, out);
+        if let Some(table) = &epilogue.table {
+            out.iter_mut().for_each(|code| *code = table[usize::from(*code)]);
+        }
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn block_codes_avx2(e: &Epilogue, b: &Block<'_>, out: crate::buffer::SharedMut<u8>) {
-    block_codes(e, b, out);
+fn block_codes_avx2(epilogue: &Epilogue, block: &Block<'_>, out: SharedMut<u8>) {
+    block_codes(epilogue, block, out);
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
-fn block_codes_avx512(e: &Epilogue, b: &Block<'_>, out: crate::buffer::SharedMut<u8>) {
-    block_codes(e, b, out);
-}
-
-/// The version for an instruction set; sound to call on the processor that the [`Isa`] was found on.
-pub(crate) fn block_codes_for(isa: Isa) -> BlockCodes {
+/// Codes of a block, in the version for an instruction set.
+pub(crate) fn codes(isa: Isa, epilogue: &Epilogue, block: &Block<'_>, out: SharedMut<u8>) {
     match isa.kind() {
         #[cfg(target_arch = "x86_64")]
-        Kind::Avx2 | Kind::AvxVnni => block_codes_avx2,
+        Kind::Avx2 | Kind::AvxVnni => {
+            // SAFETY: the `Isa` exists, so the processor has AVX2
+            unsafe { block_codes_avx2(epilogue, block, out) }
+        }
         #[cfg(target_arch = "x86_64")]
-        Kind::Avx512Vnni | Kind::Amx => block_codes_avx512,
-        _ => block_codes,
+        Kind::Avx512Vnni | Kind::Amx => match &epilogue.table {
+            None => {
+                // SAFETY: the `Isa` exists, so the processor has these parts of AVX-512
+                unsafe { avx512::block(epilogue, block, out) }
+            }
+            Some(table) if is_x86_feature_detected!("avx512vbmi") => {
+                // SAFETY: as above, and VBMI was found just now
+                unsafe { avx512::block_with_table(epilogue, table, block, out) }
+            }
+            Some(_) => block_codes(epilogue, block, out),
+        },
+        _ => block_codes(epilogue, block, out),
     }
 }
