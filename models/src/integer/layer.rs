@@ -100,7 +100,7 @@ impl Layer {
                 [Input::Numbers(x)],
                 Result::Codes(out),
             ) => {
-                elementwise::quantize(isa, threads, x, (*channels, *channels), *quantization, out)?
+                elementwise::quantize(isa, threads, x, (*channels, *channels), *quantization, out)?;
             }
             (
                 Self::Dequantize { channels, quantization, channels_first },
@@ -132,7 +132,9 @@ impl Layer {
                 Self::Depthwise { window, zero, weights, epilogue },
                 [Input::Codes(x)],
                 Result::Codes(out),
-            ) => depthwise::run(isa, threads, window, (x, *zero), weights, epilogue, out)?,
+            ) => {
+                depthwise::run(isa, threads, window, (x, *zero), weights, epilogue, out)?;
+            }
             (Self::Add { zero, rule }, [Input::Codes(a), Input::Codes(b)], Result::Codes(out)) => {
                 elementwise::add(isa, threads, (a, *zero), b, rule, out)?;
             }

@@ -1,4 +1,4 @@
-//! Quantized graphs run in integers: from an ONNX file in QDQ or QOperator form to operators of our own.
+//! Quantized graphs run in integers: from an ONNX file in QDQ or `QOperator` form to operators of our own.
 //!
 //! ```text
 //! normalize   QLinearConv, QGemm, ...  ->  DequantizeLinear, Conv, QuantizeLinear
@@ -27,6 +27,9 @@ pub(crate) mod product;
 pub(crate) mod recognize;
 pub(crate) mod step;
 pub(crate) mod unary;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Writes ONNX Runtime's QOperator nodes as the QDQ nodes that mean the same, so that all that follows knows one form.
+//! Writes ONNX Runtime's `QOperator` nodes as the QDQ nodes that mean the same, so that all that follows knows one form.
 //!
 //! ```text
 //! QLinearConv(x, xs, xz, w, ws, wz, ys, yz, b)  ->  QuantizeLinear(Conv(DQ(x), DQ(w), DQ(b: scale xs * ws)))
@@ -38,7 +38,7 @@ pub(crate) fn normalize(graph: &mut pb::GraphProto) {
     graph.initializer.append(&mut writer.tensors);
 }
 
-/// Whether any node is in QOperator form.
+/// Whether any node is in `QOperator` form.
 pub(crate) fn has_quantized_operators(graph: &pb::GraphProto) -> bool {
     graph.node.iter().any(|n| n.op_type.starts_with("QLinear") || n.op_type == "QGemm")
 }

@@ -173,7 +173,7 @@ fn weights(graph: &Graph<'_>, node: &pb::NodeProto) -> Result<Coded, String> {
 
 /// A weight without its zero point; those of `u8` weights with a zero point far from 128 need not fit.
 fn signed(steps: i32) -> Result<i8, String> {
-    i8::try_from(steps).map_err(|_| {
+    i8::try_from(steps).ok().ok_or_else(|| {
         format!("expected weights within 128 steps of their zero point, found one at {steps}")
     })
 }

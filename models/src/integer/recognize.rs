@@ -78,7 +78,7 @@ impl<'g> Recognizer<'g> {
             _ => {}
         }
         if let Some(&(id, axes)) = input(node, 0).and_then(|n| self.codes.get(n)) {
-            // codes that only change their axes, as in QOperator files
+            // codes that only change their axes, as in `QOperator` files
             let cells = self.steps.cells(id);
             let axes = self.view(node, axes, cells).ok_or(None)?;
             self.codes.insert(output, (id, axes));
@@ -267,7 +267,7 @@ impl<'g> Recognizer<'g> {
 
     fn norm(&self, node: &pb::NodeProto) -> Result<Expression, Option<String>> {
         let (id, tensor, axes) = self.operand(node)?;
-        let rank = i64::try_from(axes.rank()).map_err(|_| None)?;
+        let rank = i64::try_from(axes.rank()).ok().ok_or(None)?;
         let axis = integer(node, "axis").unwrap_or(-1).rem_euclid(rank);
         let last = axes != Axes::ChannelsFirst || tensor.cells.count() == 1;
         if axis != rank - 1 || !last || axes == Axes::ChannelsFirst {
@@ -362,15 +362,13 @@ impl<'g> Recognizer<'g> {
                 let (input, numbers) = self.function(&x).ok_or(None)?;
                 Work::Table { input, table: table(&numbers) }
             }
-            Form::Product { product, limits } => Work::Product {
-                product: *product,
-                first: Some(result(limits)),
-                tail: Tail::default(),
-            },
+            Form::Product { product, limits } => {
+                Work::Product { product, first: Some(result(limits)), tail: Tail::default() }
+            }
             Form::ProductSum { product, other, limits } => {
                 let sum = Some(Sum { other, result: result(limits) });
                 let tail = Tail { sum, ..Tail::default() };
-                Work::Product { product: *product, first: None, tail }
+                Work::Product { product, first: None, tail }
             }
             Form::Affine { input, factors, offsets, limits } => {
                 let affine = Affine { factors, offsets, result: result(limits) };

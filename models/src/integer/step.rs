@@ -77,7 +77,7 @@ pub(crate) enum Work {
     /// Numbers of the graph become codes.
     Quantize { float: String },
     /// Product, then codes of `first`, then the tail.
-    Product { product: Product, first: Option<Quantized>, tail: Tail },
+    Product { product: Box<Product>, first: Option<Quantized>, tail: Tail },
     /// `a + b`.
     Add { a: TensorId, b: TensorId, result: Quantized },
     /// Constants a channel.

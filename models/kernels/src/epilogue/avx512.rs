@@ -80,10 +80,10 @@ impl Lane {
         Self {
             bias: integers(&epilogue.bias[first..]),
             factor: floats(&epilogue.multipliers[first..]),
-            rescale: match &epilogue.rescale {
-                Some(r) => Some((floats(&r.factors[first..]), floats(&r.offsets[first..]))),
-                None => None,
-            },
+            rescale: epilogue
+                .rescale
+                .as_ref()
+                .map(|r| (floats(&r.factors[first..]), floats(&r.offsets[first..]))),
         }
     }
 
