@@ -66,6 +66,7 @@ pub struct Texture {
 }
 
 /// Linear light of an 8-bit sRGB value.
+#[inline]
 fn decode_table() -> &'static [f32; 256] {
     static TABLE: OnceLock<[f32; 256]> = OnceLock::new();
     TABLE.get_or_init(|| {
@@ -190,6 +191,7 @@ fn halve(fine: &Level) -> Option<Level> {
 
 impl Level {
     /// Bilinear sample in linear light; texel centres at .5, clamped at the border.
+    #[inline]
     fn sample(&self, x: f32, y: f32) -> Rgb {
         let axis = |v: f32, size: usize| {
             let last = (size - 1) as f32;
@@ -212,6 +214,7 @@ impl Texture {
     /// Linear-light reflectance around a point, millimetres from the plate's centre, x right, y up,
     /// averaged over about `footprint_mm`; outside the drawing the colour of its edge.
     #[must_use]
+    #[inline]
     pub fn sample(&self, x_mm: f32, y_mm: f32, footprint_mm: f32) -> Rgb {
         let u = (x_mm + 0.5 * self.size_mm[0]) / self.texel_mm;
         let v = (0.5 * self.size_mm[1] - y_mm) / self.texel_mm;
@@ -263,6 +266,7 @@ impl Face for SignFace {
         self.sign.size_mm.map(|v| 0.5 * v)
     }
 
+    #[inline]
     fn colour(&self, x: f32, y: f32, footprint: f32) -> Rgb {
         self.texture.sample(x, y, footprint)
     }

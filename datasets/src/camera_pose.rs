@@ -26,6 +26,7 @@ impl Lens {
 
     /// Ideal pinhole position of an output position.
     #[must_use]
+    #[inline]
     pub fn undistort(&self, x: f32, y: f32) -> (f32, f32) {
         let (dx, dy) = (x - self.centre, y - self.centre);
         let k = 1.0 + self.k1 * (dx * dx + dy * dy) / (self.corner * self.corner);
@@ -61,6 +62,7 @@ pub struct PlatePose {
 impl PlatePose {
     /// Unit normal of the face, towards the viewer.
     #[must_use]
+    #[inline]
     pub fn normal(&self) -> Vec3 {
         self.rotation.forward.scale(-1.0)
     }
@@ -103,6 +105,7 @@ impl PlaneMap {
 
     /// Millimetres right and up of the plate's centre.
     #[must_use]
+    #[inline]
     pub fn at(&self, px: f32, py: f32) -> (f32, f32) {
         let dot = |r: &[f32; 3]| r[0] * px + r[1] * py + r[2];
         let w = dot(&self.w);

@@ -3,6 +3,8 @@
 use core::ops::Range;
 use std::sync::OnceLock;
 
+use crate::num::floor;
+
 /// Linear-light RGB, 0 = black, 1 = a white diffuse surface under the scene's full light; may exceed 1.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct Rgb {
@@ -17,18 +19,21 @@ pub struct Rgb {
 impl Rgb {
     /// A colour from linear components.
     #[must_use]
+    #[inline]
     pub const fn new(r: f32, g: f32, b: f32) -> Self {
         Self { r, g, b }
     }
 
     /// A grey.
     #[must_use]
+    #[inline]
     pub const fn grey(v: f32) -> Self {
         Self { r: v, g: v, b: v }
     }
 
     /// A colour from sRGB-encoded 8-bit components, as colour pickers and standards give them.
     #[must_use]
+    #[inline]
     pub fn srgb8(r: u8, g: u8, b: u8) -> Self {
         // a table: surfaces call this for every pixel
         static TABLE: OnceLock<[f32; 256]> = OnceLock::new();
@@ -45,24 +50,28 @@ impl Rgb {
 
     /// Every component times a factor.
     #[must_use]
+    #[inline]
     pub fn scale(self, k: f32) -> Self {
         Self::new(self.r * k, self.g * k, self.b * k)
     }
 
     /// Component-wise product: a surface colour under a light colour.
     #[must_use]
+    #[inline]
     pub fn times(self, o: Self) -> Self {
         Self::new(self.r * o.r, self.g * o.g, self.b * o.b)
     }
 
     /// Component-wise sum.
     #[must_use]
+    #[inline]
     pub fn plus(self, o: Self) -> Self {
         Self::new(self.r + o.r, self.g + o.g, self.b + o.b)
     }
 
     /// From self (t = 0) to the other (t = 1).
     #[must_use]
+    #[inline]
     pub fn mix(self, o: Self, t: f32) -> Self {
         Self::new(
             self.r + (o.r - self.r) * t,
@@ -73,6 +82,7 @@ impl Rgb {
 
     /// Luminance with the BT.709 weights.
     #[must_use]
+    #[inline]
     pub fn luminance(self) -> f32 {
         0.2126 * self.r + 0.7152 * self.g + 0.0722 * self.b
     }
@@ -107,6 +117,7 @@ pub struct Canvas {
 impl Canvas {
     /// A canvas of one colour.
     #[must_use]
+    #[inline]
     pub fn new(width: usize, height: usize, fill: Rgb) -> Self {
         Self { width, height, pixels: vec![fill; width * height], unseen: Vec::new() }
     }
@@ -114,6 +125,7 @@ impl Canvas {
     /// The columns `from..to` of a row without the unseen ones: the part left of them and the part right
     /// of them, either of which may be empty.
     #[must_use]
+    #[inline]
     pub fn seen(&self, y: usize, columns: Range<usize>) -> [Range<usize>; 2] {
         let (from, to) = (columns.start, columns.end);
         match self.unseen.get(y) {
@@ -135,11 +147,13 @@ impl Canvas {
 
     /// The pixel at column x, row y.
     #[must_use]
+    #[inline]
     pub fn at(&self, x: usize, y: usize) -> Rgb {
         self.pixels[y * self.width + x]
     }
 
     /// Lay a colour over the pixel at column x, row y with the given opacity.
+    #[inline]
     pub fn blend(&mut self, x: usize, y: usize, colour: Rgb, opacity: f32) {
         let p = &mut self.pixels[y * self.width + x];
         *p = p.mix(colour, opacity);
@@ -147,6 +161,7 @@ impl Canvas {
 
     /// Bilinear sample at continuous pixel coordinates (pixel centres at .5), clamped at the border.
     #[must_use]
+    #[inline]
     pub fn sample(&self, x: f32, y: f32) -> Rgb {
         let (x0, x1, fx) = neighbours(x, self.width);
         let (y0, y1, fy) = neighbours(y, self.height);
@@ -162,9 +177,10 @@ impl Canvas {
     clippy::cast_sign_loss,
     reason = "clamped to the canvas"
 )]
+#[inline]
 fn neighbours(x: f32, size: usize) -> (usize, usize, f32) {
     let last = (size - 1) as f32;
     let x = (x - 0.5).clamp(0.0, last);
-    let i = x.floor();
+    let i = floor(x);
     (i as usize, ((i + 1.0).min(last)) as usize, x - i)
 }

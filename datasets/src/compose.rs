@@ -160,6 +160,7 @@ fn resample(background: &Canvas, scale: f32, pose: &ScenePose, out: &mut Canvas)
     clippy::cast_sign_loss,
     reason = "clamped to the canvas"
 )]
+#[inline]
 fn bilinear(canvas: &Canvas, x: f32, y: f32) -> Rgb {
     let x = (x - 0.5).clamp(0.0, (canvas.width - 1) as f32 - 0.001);
     let y = (y - 0.5).clamp(0.0, (canvas.height - 1) as f32 - 0.001);

@@ -72,6 +72,7 @@ impl Noise {
         }
     }
 
+    #[inline]
     fn add(&self, v: f32, index: u64, channel: u64) -> f32 {
         let bits = mix(self.seed ^ (4 * index + channel).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let variance = self.read_variance + self.shot_variance * v.clamp(0.0, 1.5);
@@ -93,6 +94,7 @@ const TABLE_END: f32 = 3.0;
 const SHOULDER: f32 = 0.70;
 
 impl ToneTable {
+    #[inline]
     fn get() -> &'static Self {
         static TABLE: OnceLock<ToneTable> = OnceLock::new();
         TABLE.get_or_init(|| {
@@ -110,6 +112,7 @@ impl ToneTable {
         clippy::cast_sign_loss,
         reason = "clamped to the table just before"
     )]
+    #[inline]
     fn level(&self, v: f32) -> u8 {
         let entry = v.clamp(0.0, TABLE_END - 0.001) * ENTRIES_A_UNIT as f32;
         self.levels[entry as usize]

@@ -19,36 +19,42 @@ pub struct Vec3 {
 impl Vec3 {
     /// A vector from its components.
     #[must_use]
+    #[inline]
     pub const fn new(x: f32, y: f32, z: f32) -> Self {
         Self { x, y, z }
     }
 
     /// Sum.
     #[must_use]
+    #[inline]
     pub fn plus(self, o: Self) -> Self {
         Self::new(self.x + o.x, self.y + o.y, self.z + o.z)
     }
 
     /// Difference.
     #[must_use]
+    #[inline]
     pub fn minus(self, o: Self) -> Self {
         Self::new(self.x - o.x, self.y - o.y, self.z - o.z)
     }
 
     /// Multiple.
     #[must_use]
+    #[inline]
     pub fn scale(self, k: f32) -> Self {
         Self::new(self.x * k, self.y * k, self.z * k)
     }
 
     /// Scalar product.
     #[must_use]
+    #[inline]
     pub fn dot(self, o: Self) -> f32 {
         self.x * o.x + self.y * o.y + self.z * o.z
     }
 
     /// Vector product.
     #[must_use]
+    #[inline]
     pub fn cross(self, o: Self) -> Self {
         Self::new(
             self.y * o.z - self.z * o.y,
@@ -59,12 +65,14 @@ impl Vec3 {
 
     /// Length.
     #[must_use]
+    #[inline]
     pub fn length(self) -> f32 {
         self.dot(self).sqrt()
     }
 
     /// The unit vector of the same direction; the vector itself if it has no length.
     #[must_use]
+    #[inline]
     pub fn unit(self) -> Self {
         let l = self.length();
         if l > 0.0 { self.scale(1.0 / l) } else { self }
@@ -85,6 +93,7 @@ pub struct Rotation {
 impl Rotation {
     /// Roll about z, then pitch about x (positive looks up), then yaw about y (positive looks right); radians.
     #[must_use]
+    #[inline]
     pub fn from_angles(yaw: f32, pitch: f32, roll: f32) -> Self {
         let ((sy, cy), (sp, cp), (sr, cr)) = (sin_cos(yaw), sin_cos(pitch), sin_cos(roll));
         let forward = Vec3::new(sy * cp, sp, cy * cp);
@@ -97,12 +106,14 @@ impl Rotation {
 
     /// Local to world.
     #[must_use]
+    #[inline]
     pub fn apply(&self, v: Vec3) -> Vec3 {
         self.right.scale(v.x).plus(self.up.scale(v.y)).plus(self.forward.scale(v.z))
     }
 
     /// World to local.
     #[must_use]
+    #[inline]
     pub fn inverse(&self, v: Vec3) -> Vec3 {
         Vec3::new(v.dot(self.right), v.dot(self.up), v.dot(self.forward))
     }
@@ -126,6 +137,7 @@ pub struct Camera {
 impl Camera {
     /// Pixel position and depth in metres along the optical axis; `None` nearer than 5 cm or behind.
     #[must_use]
+    #[inline]
     pub fn project(&self, p: Vec3) -> Option<(f32, f32, f32)> {
         let v = self.rotation.inverse(p.minus(self.position));
         if v.z < 0.05 {
@@ -137,6 +149,7 @@ impl Camera {
 
     /// Unit direction in the world of the ray through a pixel position.
     #[must_use]
+    #[inline]
     pub fn ray(&self, x: f32, y: f32) -> Vec3 {
         let local = Vec3::new(
             (x - self.centre_x) / self.focal_px,

@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 
 use image::RgbImage;
 
-use crate::num::cos;
+use crate::num::{cos, floor};
 
 /// T.81 table K.1.
 #[rustfmt::skip]
@@ -118,7 +118,7 @@ impl Plane {
                 let mut f = product(&product(d, &block), &dt);
                 for (row, step) in f.iter_mut().zip(steps) {
                     for (v, q) in row.iter_mut().zip(step) {
-                        *v = (*v / q + 0.5).floor() * q;
+                        *v = floor(*v / q + 0.5) * q;
                     }
                 }
                 let block = product(&product(&dt, &f), d);

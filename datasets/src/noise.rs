@@ -4,6 +4,7 @@ use crate::rng::{mix, unit_from_bits};
 
 /// Random value in [0, 1) of a lattice point.
 #[must_use]
+#[inline]
 pub fn lattice(seed: u64, x: i32, y: i32) -> f32 {
     let packed = (u64::from(x.cast_unsigned()) << 32) | u64::from(y.cast_unsigned());
     unit_from_bits(mix(seed ^ packed.wrapping_mul(0x9e37_79b9_7f4a_7c15)))

@@ -11,17 +11,27 @@
     reason = "exponent arithmetic; every cast is of a value whose range was just limited"
 )]
 
+/// Largest whole number not above x for |x| < 2^31, without a call of the library.
+#[must_use]
+#[inline]
+pub fn floor(x: f32) -> f32 {
+    let whole = x as i32 as f32;
+    if whole > x { whole - 1.0 } else { whole }
+}
+
 /// Degrees to radians.
 #[must_use]
+#[inline]
 pub fn radians(degrees: f32) -> f32 {
     degrees * (core::f32::consts::PI / 180.0)
 }
 
 /// Sine and cosine of an angle in radians, |x| up to about 1e4.
 #[must_use]
+#[inline]
 pub fn sin_cos(x: f32) -> (f32, f32) {
     // nearest multiple of pi/2, subtracted in two parts (Cody-Waite)
-    let n = (x * core::f32::consts::FRAC_2_PI + 0.5).floor();
+    let n = floor(x * core::f32::consts::FRAC_2_PI + 0.5);
     let r = (x - n * 1.570_312_5) - n * 4.838_268e-4;
     let r2 = r * r;
     let s = r + r * r2 * (-1.666_666_5e-1 + r2 * (8.333_226e-3 - r2 * 1.951_781_6e-4));
@@ -37,18 +47,21 @@ pub fn sin_cos(x: f32) -> (f32, f32) {
 
 /// Sine of an angle in radians.
 #[must_use]
+#[inline]
 pub fn sin(x: f32) -> f32 {
     sin_cos(x).0
 }
 
 /// Cosine of an angle in radians.
 #[must_use]
+#[inline]
 pub fn cos(x: f32) -> f32 {
     sin_cos(x).1
 }
 
 /// Tangent of an angle in radians.
 #[must_use]
+#[inline]
 pub fn tan(x: f32) -> f32 {
     let (s, c) = sin_cos(x);
     s / c
@@ -56,9 +69,10 @@ pub fn tan(x: f32) -> f32 {
 
 /// 2 to the power x, for x in [-126, 127]; clamped outside.
 #[must_use]
+#[inline]
 pub fn exp2(x: f32) -> f32 {
     let x = x.clamp(-126.0, 127.0);
-    let n = (x + 0.5).floor();
+    let n = floor(x + 0.5);
     let f = (x - n) * core::f32::consts::LN_2;
     let p = 1.0
         + f * (1.0
@@ -71,12 +85,14 @@ pub fn exp2(x: f32) -> f32 {
 
 /// e to the power x.
 #[must_use]
+#[inline]
 pub fn exp(x: f32) -> f32 {
     exp2(x * core::f32::consts::LOG2_E)
 }
 
 /// Logarithm to base 2 of a positive normal number; -126 for anything smaller.
 #[must_use]
+#[inline]
 pub fn log2(x: f32) -> f32 {
     if x < f32::MIN_POSITIVE {
         return -126.0;
@@ -97,12 +113,14 @@ pub fn log2(x: f32) -> f32 {
 
 /// x to the power y for x >= 0; 0 for x = 0.
 #[must_use]
+#[inline]
 pub fn pow(x: f32, y: f32) -> f32 {
     if x <= 0.0 { 0.0 } else { exp2(y * log2(x)) }
 }
 
 /// Angle of the vector (x, y) in radians, in [-pi, pi]; 0 for the zero vector.
 #[must_use]
+#[inline]
 pub fn atan2(y: f32, x: f32) -> f32 {
     use core::f32::consts::{FRAC_PI_2, FRAC_PI_4, PI};
     let (ax, ay) = (x.abs(), y.abs());
@@ -124,6 +142,7 @@ pub fn atan2(y: f32, x: f32) -> f32 {
 
 /// Hermite step: 0 below `low`, 1 above `high`, smooth between.
 #[must_use]
+#[inline]
 pub fn smoothstep(low: f32, high: f32, x: f32) -> f32 {
     let t = ((x - low) / (high - low)).clamp(0.0, 1.0);
     t * t * (3.0 - 2.0 * t)
@@ -131,12 +150,14 @@ pub fn smoothstep(low: f32, high: f32, x: f32) -> f32 {
 
 /// Linear interpolation from a (t = 0) to b (t = 1).
 #[must_use]
+#[inline]
 pub fn lerp(a: f32, b: f32, t: f32) -> f32 {
     a + (b - a) * t
 }
 
 /// Nearest 8-bit level of a value in [0, 1], half up, clamped.
 #[must_use]
+#[inline]
 pub fn to_u8(x: f32) -> u8 {
     (x.clamp(0.0, 1.0) * 255.0 + 0.5) as u8
 }

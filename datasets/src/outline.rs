@@ -129,6 +129,7 @@ const CROSS_BOARD_MM: f32 = 160.0;
 impl Outline {
     /// Distance to the edge in millimetres, negative inside.
     #[must_use]
+    #[inline]
     pub fn signed_distance_mm(&self, x: f32, y: f32) -> f32 {
         match self {
             Self::Circle(radius) => (x * x + y * y).sqrt() - radius,

@@ -117,6 +117,7 @@ struct Patch {
 }
 
 /// Point of the face at the centre of a pixel, millimetres.
+#[inline]
 fn on_face(pose: &ScenePose, map: &PlaneMap, px: usize, py: usize) -> (f32, f32) {
     let (ix, iy) = pose.lens.undistort(px as f32 + 0.5, py as f32 + 0.5);
     map.at(ix, iy)
@@ -129,11 +130,13 @@ impl Patch {
     }
 
     /// From the centres of the pixel, of the one to its right and of the one below.
+    #[inline]
     fn between((x, y): (f32, f32), (rx, ry): (f32, f32), (dx, dy): (f32, f32)) -> Self {
         // Within one pixel the homography is affine to about one pixel over the focal length.
         Self { x, y, right: [rx - x, ry - y], down: [dx - x, dy - y] }
     }
 
+    #[inline]
     fn sample(&self, i: usize, j: usize, n: usize) -> (f32, f32) {
         let step = 1.0 / n as f32;
         let (a, b) = ((i as f32 + 0.5) * step - 0.5, (j as f32 + 0.5) * step - 0.5);
@@ -144,6 +147,7 @@ impl Patch {
     }
 
     /// Longest and shortest extent of the pixel on the face, millimetres.
+    #[inline]
     fn extents(&self) -> (f32, f32) {
         let length = |v: [f32; 2]| (v[0] * v[0] + v[1] * v[1]).sqrt();
         let (a, b) = (length(self.right), length(self.down));

@@ -6,6 +6,7 @@
 
 /// The finalizer of `SplitMix64`: a bijection on 64 bits that mixes well.
 #[must_use]
+#[inline]
 pub const fn mix(x: u64) -> u64 {
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -44,17 +45,20 @@ impl Stream {
     }
 
     /// The next 64 random bits.
+    #[inline]
     pub fn bits(&mut self) -> u64 {
         self.state = self.state.wrapping_add(GOLDEN_GAMMA);
         mix(self.state)
     }
 
     /// Uniform in [0, 1), with 24 random bits.
+    #[inline]
     pub fn unit(&mut self) -> f32 {
         unit_from_bits(self.bits())
     }
 
     /// Uniform in [low, high).
+    #[inline]
     pub fn range(&mut self, low: f32, high: f32) -> f32 {
         low + (high - low) * self.unit()
     }
@@ -87,6 +91,7 @@ impl Stream {
 
 /// Uniform in [0, 1) from the top 24 of 64 random bits.
 #[must_use]
+#[inline]
 pub fn unit_from_bits(bits: u64) -> f32 {
     // 24 bits are exact in f32
     let top = u16::try_from(bits >> 48).unwrap_or(0);
@@ -98,6 +103,7 @@ pub fn unit_from_bits(bits: u64) -> f32 {
 /// n = 4). Tails end at 3.46 standard deviations, which for sensor noise is an advantage; in return
 /// it needs no logarithm.
 #[must_use]
+#[inline]
 pub fn normal_from_bits(bits: u64) -> f32 {
     let part = |shift: u32| f32::from(u16::try_from((bits >> shift) & 0xffff).unwrap_or(0));
     let sum = part(0) + part(16) + part(32) + part(48);

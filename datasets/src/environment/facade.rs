@@ -15,6 +15,7 @@ use super::tile::{Field, Pattern, floor_fast, fract};
 
 /// Coverage of the interval [low, high] by a pixel of the given footprint centred on x, 0 to 1.
 #[must_use]
+#[inline]
 pub fn band(x: f32, low: f32, high: f32, footprint: f32) -> f32 {
     let wide = footprint.max(1e-4);
     let inside = |d: f32| (d / wide + 0.5).clamp(0.0, 1.0);
@@ -61,6 +62,7 @@ impl Lit {
 
     /// Light at a height on the wall, metres.
     #[must_use]
+    #[inline]
     pub fn at(&self, v: f32) -> Rgb {
         let t = smoothstep(self.shaded_below - 0.25, self.shaded_below + 0.25, v);
         self.shade.mix(self.open, t)
@@ -322,6 +324,7 @@ impl Facade {
     }
 
     /// Index of the bay and metres from its axis.
+    #[inline]
     fn bay(&self, u: f32) -> (i32, f32) {
         let t = u / self.bay_width;
         let bay = floor_fast(t);

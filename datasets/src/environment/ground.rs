@@ -92,6 +92,7 @@ impl Marking {
     }
 
     /// Share of the pixel that the paint covers.
+    #[inline]
     fn cover(&self, across: f32, along: f32, px_across: f32, px_along: f32) -> f32 {
         let half = 0.5 * self.width;
         let line = overlap(across - self.across, half, px_across);
@@ -111,6 +112,7 @@ impl Marking {
 }
 
 /// Share of an interval of width `pixel` round `offset` that lies within +-half.
+#[inline]
 fn overlap(offset: f32, half: f32, pixel: f32) -> f32 {
     let h = 0.5 * pixel;
     let common = (offset + h).min(half) - (offset - h).max(-half);

@@ -121,6 +121,7 @@ pub struct Light {
 impl Light {
     /// Light that a matt surface with this unit normal receives, without shadows.
     #[must_use]
+    #[inline]
     pub fn on(&self, normal: Vec3) -> Rgb {
         let direct = normal.dot(self.to_sun).max(0.0);
         let open_sky = 0.5 + 0.5 * normal.y;

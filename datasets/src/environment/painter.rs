@@ -104,6 +104,7 @@ impl<'a> Painter<'a> {
 
     /// Light of an object at a depth after it came through the air.
     #[must_use]
+    #[inline]
     pub fn through_air(&self, colour: Rgb, depth: f32) -> Rgb {
         colour.mix(self.haze, depth / (depth + self.haze_metres))
     }
@@ -287,6 +288,7 @@ impl<'a> Painter<'a> {
 }
 
 /// Canvas rows (or columns) whose centres lie in [low, high).
+#[inline]
 fn rows(low: f32, high: f32, size: usize) -> core::ops::Range<usize> {
     let limit = size as f32;
     // ceil(a - 0.5) of a non-negative number is the truncated a + 0.5 up to the ties
@@ -295,6 +297,7 @@ fn rows(low: f32, high: f32, size: usize) -> core::ops::Range<usize> {
 }
 
 /// Horizontal extent of a convex outline at height y.
+#[inline]
 fn span(outline: &[(f32, f32)], y: f32) -> Option<(f32, f32)> {
     let (mut left, mut right) = (f32::MAX, f32::MIN);
     let mut previous = outline[outline.len() - 1];

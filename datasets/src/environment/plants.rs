@@ -235,6 +235,7 @@ impl ClumpGrid {
         clippy::cast_sign_loss,
         reason = "clamped to the grid"
     )]
+    #[inline]
     fn at(&self, u: f32, v: f32) -> impl Iterator<Item = usize> {
         let last = (Self::SIDE - 1) as f32;
         let cell = |a: f32, axis: usize| {
@@ -281,6 +282,7 @@ impl Foliage {
     /// Light from leaves whose mean normal is (right, up, toward); `open` is the share of sky they see
     /// and `gloss` the noise of single leaves, 0 to 1.
     #[must_use]
+    #[inline]
     pub fn lit(&self, normal: Vec3, open: f32, gloss: f32) -> Rgb {
         // leaves let light through: the terminator is soft and lies behind the edge
         let direct = ((normal.dot(self.sun) + 0.30) / 1.30).max(0.0) * open;
@@ -295,6 +297,7 @@ impl Foliage {
 
     /// Noise of outline and leaves at (u, v) metres.
     #[must_use]
+    #[inline]
     pub fn noise(&self, u: f32, v: f32, footprint: f32) -> (f32, f32) {
         (self.rough.at(u, v, footprint), self.leaves.at(u, v, footprint))
     }

@@ -36,6 +36,7 @@ impl Road {
 
     /// Sideways shift of the road at a distance along it, metres.
     #[must_use]
+    #[inline]
     pub fn shift(&self, along: f32) -> f32 {
         let near = along.clamp(-BEND_METRES, BEND_METRES);
         self.curvature * (0.5 * near * near + (along - near) * near)

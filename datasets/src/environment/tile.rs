@@ -18,6 +18,17 @@ use crate::rng::{Stream, key, mix, unit_from_bits};
 /// Texels along an edge of the finest level; a power of two.
 const SIZE: usize = 256;
 const LEVELS: usize = 8;
+/// Where each level starts among the texels.
+const STARTS: [usize; LEVELS] = {
+    let mut starts = [0; LEVELS];
+    let mut level = 1;
+    while level < LEVELS {
+        let size = SIZE >> (level - 1);
+        starts[level] = starts[level - 1] + size * size;
+        level += 1;
+    }
+    starts
+};
 
 /// Which pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +49,8 @@ pub enum Pattern {
 /// load has all that bilinear interpolation needs.
 #[derive(Debug)]
 pub struct Tile {
-    levels: Vec<Vec<[u8; 4]>>,
+    /// All levels one after the other, the finest first.
+    texels: Vec<[u8; 4]>,
 }
 
 impl Tile {
@@ -77,10 +89,10 @@ impl Tile {
                 .collect();
             levels.push(coarser);
         }
-        let levels = levels
+        let texels = levels
             .iter()
             .enumerate()
-            .map(|(level, values)| {
+            .flat_map(|(level, values)| {
                 let size = SIZE >> level;
                 let at = |x: usize, y: usize| to_u8(values[(y % size) * size + x % size]);
                 (0..size * size)
@@ -88,10 +100,10 @@ impl Tile {
                         let (x, y) = (i % size, i / size);
                         [at(x, y), at(x + 1, y), at(x, y + 1), at(x + 1, y + 1)]
                     })
-                    .collect()
+                    .collect::<Vec<_>>()
             })
             .collect();
-        Self { levels }
+        Self { texels }
     }
 
     /// Value at (x, y) texels of the finest level, averaged over about `footprint` texels.
@@ -108,7 +120,7 @@ impl Tile {
         let (xf, yf) = (floor_fast(x * scale) - 128, floor_fast(y * scale) - 128);
         let (fx, fy) = (xf & 255, yf & 255);
         let (xi, yi) = ((xf >> 8) as usize & mask, (yf >> 8) as usize & mask);
-        let [a, b, c, d] = self.levels[level][(yi << shift) | xi].map(i32::from);
+        let [a, b, c, d] = self.texels[STARTS[level] + ((yi << shift) | xi)].map(i32::from);
         let top = (a << 8) + (b - a) * fx;
         let bottom = (c << 8) + (d - c) * fx;
         let value = (top << 8) + (bottom - top) * fy;
