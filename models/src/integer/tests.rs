@@ -290,10 +290,8 @@ fn what_is_not_recognized_stays_in_floats_and_is_reported() {
         report.in_floats.iter().any(|l| l.contains("MaxPool") && l.contains("dilated")),
         "{report:?}"
     );
-    assert!(
-        (integers.info().integer_mac_share - 1.0).abs() < 1e-12,
-        "products are all in integers"
-    );
+    let share = integers.info().integer_mac_share;
+    assert!(share > 0.2 && share < 1.0, "what comes before the pooling is in integers: {share}");
     let (a, b) = (run(&floats, 1), run(&integers, 2));
     let largest = a.logits.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
     for (a, b) in a.logits.iter().zip(&b.logits) {
