@@ -3,7 +3,7 @@
 //! Modules in the order in which data flows; none imports one that stands after it:
 //!
 //! ```text
-//! clock telemetry feed attribution metrics stats games store compare report run cli
+//! clock telemetry feed attribution metrics stats games store compare report run doctor cli
 //! ```
 #![expect(clippy::cast_precision_loss, reason = "counts and pixel sums stay far below 2^53")]
 
@@ -11,6 +11,7 @@ pub mod attribution;
 pub mod cli;
 pub mod clock;
 pub mod compare;
+pub mod doctor;
 pub mod feed;
 pub mod games;
 pub mod metrics;

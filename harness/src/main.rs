@@ -10,6 +10,7 @@ fn main() -> ExitCode {
     match Cli::parse().execute() {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Missed) => ExitCode::from(1),
+        Ok(Outcome::Stopped) => ExitCode::from(130),
         Err(error) => {
             drop(writeln!(std::io::stderr(), "roadgaze: {error:#}"));
             ExitCode::from(2)

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules of `harness` in the order in which data flows.
-const MODULES: [&str; 12] = [
+const MODULES: [&str; 13] = [
     "clock",
     "telemetry",
     "feed",
@@ -17,6 +17,7 @@ const MODULES: [&str; 12] = [
     "compare",
     "report",
     "run",
+    "doctor",
     "cli",
 ];
 

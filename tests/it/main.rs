@@ -2,6 +2,12 @@
 
 mod calibration;
 mod compare_runs;
+mod doctor;
+mod errors;
+mod exports;
 mod golden_desktop;
 mod layering;
 mod model_errors;
+mod parity;
+mod program;
+mod resume;

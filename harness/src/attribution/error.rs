@@ -46,6 +46,9 @@ pub enum AttributionError {
         /// Number of evaluations that nearly always suffices.
         advice: usize,
     },
+    /// Whoever asked for the explanation no longer wants it.
+    #[error("explanation: stopped before all coalitions were evaluated")]
+    Stopped,
     /// A worker thread ended without a result.
     #[error("explanation: a worker thread ended without a result; run with one thread to see why")]
     Worker,

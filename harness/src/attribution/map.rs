@@ -91,20 +91,19 @@ impl Map {
     #[must_use]
     pub fn upsample(&self, rule: Upsampling, height: usize, width: usize) -> Vec<f64> {
         let columns: Vec<_> = (0..width).map(|x| rule.taps(x, width, self.width)).collect();
-        (0..height)
-            .flat_map(|y| {
-                let rows = rule.taps(y, height, self.height);
-                columns.iter().map(move |taps| {
-                    let mut sum = 0.0;
-                    for (row, weight) in rows {
-                        for (column, share) in taps {
-                            sum += weight * share * self.values[row * self.width + column];
-                        }
-                    }
-                    sum
-                })
-            })
-            .collect()
+        let mut mixed = vec![0.0; self.width];
+        let mut pixels = Vec::with_capacity(height * width);
+        for y in 0..height {
+            mixed.fill(0.0);
+            for (row, weight) in rule.taps(y, height, self.height) {
+                for (sum, value) in mixed.iter_mut().zip(&self.values[row * self.width..]) {
+                    *sum += weight * value;
+                }
+            }
+            let pixel = |[(a, s), (b, t)]: &[(usize, f64); 2]| s * mixed[*a] + t * mixed[*b];
+            pixels.extend(columns.iter().map(pixel));
+        }
+        pixels
     }
 }
 

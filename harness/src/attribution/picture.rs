@@ -40,9 +40,9 @@ impl Output {
     }
 }
 
-/// What an absent super-pixel shows.
+/// What an absent super-pixel shows. As text, also in files: `zero`, `mean-colour`, `blur:RADIUS`, `#RRGGBB`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(try_from = "String", into = "String")]
 pub enum Baseline {
     /// The mean colour of the picture, each channel rounded to 8 bits.
     MeanColour,
@@ -56,6 +56,60 @@ pub enum Baseline {
     },
     /// A given colour: red, green, blue, 8 bits each.
     Colour([u8; 3]),
+}
+
+impl std::str::FromStr for Baseline {
+    type Err = AttributionError;
+
+    /// `mean-colour`, `zero`, `blur:RADIUS` or `#RRGGBB`.
+    fn from_str(text: &str) -> Result<Self, AttributionError> {
+        let radius = || text.strip_prefix("blur:")?.parse().ok();
+        let colour = || {
+            let digits = text.strip_prefix('#').filter(|d| d.len() == 6 && d.is_ascii())?;
+            let part = |i: usize| u8::from_str_radix(&digits[2 * i..2 * i + 2], 16).ok();
+            Some([part(0)?, part(1)?, part(2)?])
+        };
+        match text {
+            "mean-colour" => Ok(Self::MeanColour),
+            "zero" => Ok(Self::Zero),
+            _ => radius()
+                .map(|radius| Self::Blur { radius })
+                .or_else(|| colour().map(Self::Colour))
+                .ok_or_else(|| {
+                    AttributionError::mismatch(
+                        "baseline",
+                        "zero, mean-colour, blur:RADIUS or #RRGGBB",
+                        format!("`{text}`"),
+                        "for example blur:8 or #7c7468",
+                    )
+                }),
+        }
+    }
+}
+
+impl TryFrom<String> for Baseline {
+    type Error = AttributionError;
+
+    fn try_from(text: String) -> Result<Self, AttributionError> {
+        text.parse()
+    }
+}
+
+impl From<Baseline> for String {
+    fn from(baseline: Baseline) -> Self {
+        baseline.to_string()
+    }
+}
+
+impl std::fmt::Display for Baseline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::MeanColour => f.write_str("mean-colour"),
+            Self::Zero => f.write_str("zero"),
+            Self::Blur { radius } => write!(f, "blur:{radius}"),
+            Self::Colour([r, g, b]) => write!(f, "#{r:02x}{g:02x}{b:02x}"),
+        }
+    }
 }
 
 impl Baseline {
@@ -122,14 +176,15 @@ fn line(plane: &mut [f32], start: usize, step: usize, length: usize, radius: usi
 pub struct MaskedPicture {
     input: Vec<f32>,
     baseline: Vec<f32>,
-    segments: Vec<usize>,
+    size: (usize, usize),
+    grid: Grid,
 }
 
 impl MaskedPicture {
     /// A picture from its input tensor and baseline tensor, both `[3, height, width]`.
     ///
     /// # Errors
-    /// If their lengths do not fit the size.
+    /// If their lengths do not fit the size, or a super-pixel would have no pixel.
     pub fn new(
         input: Vec<f32>,
         baseline: Vec<f32>,
@@ -145,19 +200,50 @@ impl MaskedPicture {
                 "preprocess both as the manifest says",
             ));
         }
-        Ok(Self { input, baseline, segments: grid.segments(height, width) })
+        if grid.rows > height || grid.columns > width || grid.players() == 0 {
+            return Err(AttributionError::mismatch(
+                "super-pixels",
+                format!("a grid of at most {height} x {width}, the pixels of the picture"),
+                format!("{} x {}", grid.rows, grid.columns),
+                "choose a coarser grid",
+            ));
+        }
+        Ok(Self { input, baseline, size: (height, width), grid })
     }
 
     /// The input tensor in which the super-pixels outside a coalition show the baseline.
     pub fn masked(&self, coalition: &Coalition, tensor: &mut Vec<f32>) {
-        let present: Vec<bool> = (0..coalition.players()).map(|i| coalition.contains(i)).collect();
-        tensor.clear();
-        let pixels = self.input.iter().zip(&self.baseline).zip(self.segments.iter().cycle());
-        tensor.extend(pixels.map(
-            |((&x, &b), &s)| {
-                if present.get(s).copied().unwrap_or(false) { x } else { b }
-            },
-        ));
+        tensor.clone_from(&self.baseline);
+        coalition.members().for_each(|player| self.paint(player, true, tensor));
+    }
+
+    /// Turns the tensor of one coalition into that of another: only super-pixels that come or go are
+    /// written.
+    pub fn change(&self, from: &Coalition, to: &Coalition, tensor: &mut [f32]) {
+        for player in 0..self.grid.players() {
+            let present = to.contains(player);
+            if present != from.contains(player) {
+                self.paint(player, present, tensor);
+            }
+        }
+    }
+
+    /// Shows the picture or the baseline in one super-pixel: those pixels for which
+    /// `floor(pixel * cells / pixels)` is its row and its column.
+    fn paint(&self, player: usize, present: bool, tensor: &mut [f32]) {
+        let (height, width) = self.size;
+        let Grid { rows, columns } = self.grid;
+        let (row, column) = (player / columns, player % columns);
+        let first = |cell: usize, pixels: usize, cells: usize| (cell * pixels).div_ceil(cells);
+        let (left, right) = (first(column, width, columns), first(column + 1, width, columns));
+        let source = if present { &self.input } else { &self.baseline };
+        for plane in 0..3 {
+            for y in first(row, height, rows)..first(row + 1, height, rows) {
+                let line = (plane * height + y) * width;
+                let pixels = line + left..line + right;
+                tensor[pixels.clone()].copy_from_slice(&source[pixels]);
+            }
+        }
     }
 }
 
@@ -168,7 +254,8 @@ pub struct PictureGame<'a, C> {
     classifier: &'a mut C,
     target: usize,
     output: Output,
-    tensor: Vec<f32>,
+    /// The tensor of the coalition that was valued last.
+    last: Option<(Coalition, Vec<f32>)>,
 }
 
 impl<'a, C: Classifier> PictureGame<'a, C> {
@@ -179,14 +266,17 @@ impl<'a, C: Classifier> PictureGame<'a, C> {
         target: usize,
         output: Output,
     ) -> Self {
-        Self { picture, classifier, target, output, tensor: Vec::new() }
+        Self { picture, classifier, target, output, last: None }
     }
 }
 
 impl<C: Classifier> Game for PictureGame<'_, C> {
     fn value(&mut self, coalition: &Coalition) -> Result<f64, AttributionError> {
-        self.picture.masked(coalition, &mut self.tensor);
-        let logits = self.classifier.logits(&self.tensor)?;
+        let nobody = || (Coalition::empty(coalition.players()), self.picture.baseline.clone());
+        let (last, tensor) = self.last.get_or_insert_with(nobody);
+        self.picture.change(last, coalition, tensor);
+        last.clone_from(coalition);
+        let logits = self.classifier.logits(tensor)?;
         self.output.of(&logits, self.target).ok_or_else(|| {
             AttributionError::mismatch(
                 "target",
@@ -203,6 +293,7 @@ mod tests {
     use models::manifest::{ChannelOrder, Input, Resize};
 
     use super::*;
+    use crate::attribution::plan::{Estimator, Plan};
 
     fn preprocessor() -> Preprocessor {
         Preprocessor::new(&Input {
@@ -233,7 +324,49 @@ mod tests {
             let expected = if i % 4 < 2 { input[i] } else { baseline[i] };
             assert_eq!(value.to_bits(), expected.to_bits(), "{i}");
         }
-        MaskedPicture::new(input, vec![0.0; 3], (2, 4), grid).unwrap_err();
+        MaskedPicture::new(input.clone(), vec![0.0; 3], (2, 4), grid).unwrap_err();
+        let finer = Grid { rows: 3, columns: 2 };
+        let error = MaskedPicture::new(input.clone(), input, (2, 4), finer).unwrap_err();
+        assert!(error.to_string().contains("at most 2 x 4"), "{error}");
+    }
+
+    #[test]
+    fn a_tensor_that_is_changed_equals_one_that_is_made_anew_on_uneven_grids() {
+        let (height, width) = (23, 17);
+        let input: Vec<f32> = (0..3 * height * width).map(|i| i as f32).collect();
+        let baseline: Vec<f32> = input.iter().map(|v| -v - 1.0).collect();
+        for (rows, columns) in [(1, 2), (7, 7), (5, 3), (23, 17), (16, 9)] {
+            let grid = Grid { rows, columns };
+            let picture =
+                MaskedPicture::new(input.clone(), baseline.clone(), (height, width), grid).unwrap();
+            let segments = grid.segments(height, width);
+            let plan = Plan::draw(Estimator::Captum, grid, 20, 3).unwrap();
+            let mut last = Coalition::empty(grid.players());
+            let mut changed = baseline.clone();
+            for coalition in plan.coalitions() {
+                picture.change(&last, coalition, &mut changed);
+                last.clone_from(coalition);
+                let mut anew = Vec::new();
+                picture.masked(coalition, &mut anew);
+                assert_eq!(changed, anew, "{rows} x {columns}");
+                for (i, value) in anew.iter().enumerate() {
+                    let present = coalition.contains(segments[i % (height * width)]);
+                    let expected = if present { input[i] } else { baseline[i] };
+                    assert!(value.to_bits() == expected.to_bits(), "{rows} x {columns}: {i}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn baselines_have_names_that_can_be_typed() {
+        for name in ["zero", "mean-colour", "blur:8", "#7c7468"] {
+            assert_eq!(name.parse::<Baseline>().unwrap().to_string(), name);
+        }
+        for wrong in ["", "blur", "blur:x", "#12345", "#12345g", "grey"] {
+            let error = wrong.parse::<Baseline>().unwrap_err().to_string();
+            assert!(error.contains("blur:RADIUS"), "{error}");
+        }
     }
 
     #[test]

@@ -46,6 +46,30 @@ impl Default for Grid {
     }
 }
 
+impl std::str::FromStr for Grid {
+    type Err = AttributionError;
+
+    /// `ROWSxCOLUMNS`, or one number for a square.
+    fn from_str(text: &str) -> Result<Self, AttributionError> {
+        let (rows, columns) = text.split_once('x').unwrap_or((text, text));
+        match (rows.parse(), columns.parse()) {
+            (Ok(rows), Ok(columns)) => Ok(Self { rows, columns }),
+            _ => Err(AttributionError::mismatch(
+                "grid of super-pixels",
+                "ROWSxCOLUMNS",
+                format!("`{text}`"),
+                "for example 7x7",
+            )),
+        }
+    }
+}
+
+impl std::fmt::Display for Grid {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}x{}", self.rows, self.columns)
+    }
+}
+
 impl Grid {
     /// M.
     #[must_use]
@@ -411,6 +435,13 @@ mod tests {
         assert!(draw(Estimator::Captum, 1, 1, 100).contains("2 to 4096 super-pixels"));
         assert!(draw(Estimator::Captum, 7, 7, 3).contains("at least 4 evaluations"));
         assert!(draw(Estimator::Exact, 7, 7, 3).contains("2 to 20 super-pixels, found 49"));
+    }
+
+    #[test]
+    fn grids_have_names_that_can_be_typed() {
+        assert_eq!("14x7".parse::<Grid>().unwrap(), Grid { rows: 14, columns: 7 });
+        assert_eq!("8".parse::<Grid>().unwrap().to_string(), "8x8");
+        assert!("7 by 7".parse::<Grid>().unwrap_err().to_string().contains("for example 7x7"));
     }
 
     #[test]

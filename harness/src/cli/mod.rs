@@ -1,11 +1,13 @@
 //! The command line: one file a command, each a set of arguments and what to do with them.
 //!
-//! Exit codes: 0 done, 1 a budget or margin is missed, 2 wrong usage or bad input.
+//! Exit codes: 0 done, 1 a budget, margin or self-test is missed, 2 wrong usage or bad input, 130 stopped by Ctrl-C.
 
 mod calibrate;
 mod compare;
 mod decode;
+mod doctor;
 mod estimators;
+mod own_model;
 mod plan;
 mod progress;
 mod render;
@@ -21,6 +23,8 @@ pub enum Outcome {
     Done,
     /// Exit code 1.
     Missed,
+    /// Exit code 130, as shells have it: Ctrl-C came first.
+    Stopped,
 }
 
 /// Does the network still look at the sign on the vehicle's own computer, and does it answer in time?
@@ -52,6 +56,8 @@ enum Command {
     Estimators(estimators::EstimatorArgs),
     /// Print the device events of a run
     Decode(decode::DecodeArgs),
+    /// Known-answer self-test and state of this device
+    Doctor(doctor::DoctorArgs),
 }
 
 impl Cli {
@@ -70,6 +76,7 @@ impl Cli {
             Some(Command::Compare(args)) => compare::execute(&args),
             Some(Command::Estimators(args)) => estimators::execute(&args),
             Some(Command::Decode(args)) => decode::execute(&args),
+            Some(Command::Doctor(args)) => doctor::execute(&args),
         }
     }
 }

@@ -2,17 +2,20 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
 use models::Network;
 
-use super::Outcome;
 use super::progress::Bar;
-use crate::attribution::Estimator;
+use super::{Outcome, own_model};
+use crate::attribution::{Baseline, Estimator, Grid, Output};
+use crate::clock::Clock;
 use crate::report;
-use crate::run::{self, Job, Method, RunPlan};
+use crate::run::{self, Job, Method, RunPlan, Signals, Target};
+
+/// Exit code after Ctrl-C, as shells have it.
+const STOPPED: i32 = 130;
 
 /// Arguments of `run`.
 #[derive(Args, Debug)]
@@ -22,7 +25,7 @@ pub(super) struct RunArgs {
     /// Network: a name in the zoo, a manifest, or an ONNX file with its manifest beside it
     #[arg(long, value_name = "NAME|FILE")]
     model: Option<String>,
-    /// Frames: synthetic:SET/SPLIT, for example synthetic:CF/test
+    /// Frames: synthetic:SET/SPLIT, for example synthetic:CF/test, or a folder of pictures with masks
     #[arg(long, value_name = "NAME")]
     data: Option<String>,
     /// Frames to process, the first ones of the data set (balanced over classes)
@@ -31,9 +34,24 @@ pub(super) struct RunArgs {
     /// Explanations: gradcam, kernel-shap, both separated by a comma, or none
     #[arg(long, value_name = "LIST")]
     attribute: Option<String>,
+    /// Class that is explained: predicted or true
+    #[arg(long, value_name = "WHICH", value_parser = target)]
+    target: Option<Target>,
+    /// Number that is explained: logit or probability
+    #[arg(long, value_name = "WHICH", value_parser = output)]
+    output: Option<Output>,
+    /// Frames that Kernel SHAP explains, spread over the run; 0: all
+    #[arg(long, value_name = "N")]
+    shap_frames: Option<usize>,
     /// Coalitions that Kernel SHAP evaluates for a frame
     #[arg(long, value_name = "N")]
     shap_evals: Option<usize>,
+    /// Super-pixels: ROWSxCOLUMNS, for example 7x7
+    #[arg(long, value_name = "GRID")]
+    shap_grid: Option<Grid>,
+    /// What a masked super-pixel shows: zero, mean-colour, blur:RADIUS or #RRGGBB
+    #[arg(long, value_name = "WHAT")]
+    shap_baseline: Option<Baseline>,
     /// End a frame's explanation when the standard error of its pixel ratio is at most this
     #[arg(long, value_name = "ERROR")]
     shap_precision: Option<f64>,
@@ -76,28 +94,31 @@ pub(super) struct RunArgs {
 }
 
 pub(super) fn execute(args: RunArgs) -> anyhow::Result<Outcome> {
-    let plan = plan(&args)?;
+    let clock = Clock::start();
+    let mut plan = plan(&args)?;
     if args.write_manifest {
-        return write_manifest(Path::new(&plan.model));
+        return own_model::write_manifest(Path::new(&plan.model));
     }
+    plan.model = plan.model_in_zoo();
+    own_model::offer_manifest(&plan.model, args.json)?;
     let folder = args.out.clone().unwrap_or_else(|| default_folder(&plan));
     if args.overwrite {
         remove_run(&folder)?;
     }
-    let source = run::open_source(&plan.data)?;
     let network = Network::open(&plan.model)?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let handle = Arc::clone(&stop);
+    let source = run::open_source(&plan, &network)?;
+    let signals = Arc::new(Signals::default());
+    let handle = Arc::clone(&signals);
     // a second Ctrl-C ends at once; the store survives that as well
     ctrlc::set_handler(move || {
-        if handle.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
+        if handle.stop() {
+            std::process::exit(STOPPED);
         }
     })
     .context("Ctrl-C could not be taken over")?;
-    let job = Job { plan: &plan, folder: &folder, resume: args.resume, stop: &stop };
-    let bar = Bar::new(args.json);
-    bar.say(&format!("{} on {}, into {}", plan.model, plan.data, folder.display()));
+    let job = Job { plan: &plan, folder: &folder, resume: args.resume, signals: &signals };
+    let mut bar = Bar::new(args.json, clock, Arc::clone(&signals));
+    bar.say(&in_words(&plan));
     let summary = run::run(&job, &network, source.as_ref(), &mut |p| bar.show(p))?;
     bar.finish();
     if args.json {
@@ -105,25 +126,52 @@ pub(super) fn execute(args: RunArgs) -> anyhow::Result<Outcome> {
     } else {
         super::print(&report::terminal_tables(&summary));
         super::print(&format!("report: {}", folder.join("report.html").display()));
-        if !summary.complete {
-            super::print(&format!(
-                "stopped early; continue with --resume --out {}",
-                folder.display()
-            ));
-        }
+    }
+    if signals.stopped() && !summary.complete {
+        let folder = folder.display();
+        super::tell(&format!("stopped early; the same command with --resume goes on in {folder}"));
+        return Ok(Outcome::Stopped);
     }
     Ok(Outcome::Done)
+}
+
+/// What will be done, on one line.
+fn in_words(plan: &RunPlan) -> String {
+    let shap = &plan.shap;
+    let share = match shap.frames {
+        0 => "all".to_owned(),
+        n if n >= plan.frames => "all".to_owned(),
+        n => n.to_string(),
+    };
+    let methods: Vec<String> = plan
+        .attribute
+        .iter()
+        .map(|method| match method {
+            Method::Gradcam => "GradCAM on all".to_owned(),
+            Method::KernelShap => format!(
+                "Kernel SHAP ({}, {} evaluations, {}, baseline {}) on {share}",
+                shap.estimator.name(),
+                shap.evaluations,
+                shap.grid,
+                shap.baseline
+            ),
+        })
+        .collect();
+    let methods =
+        if methods.is_empty() { "no explanations".to_owned() } else { methods.join(", ") };
+    format!("{} on {} frames of {}: {methods}", plan.model, plan.frames, plan.data)
 }
 
 fn plan(args: &RunArgs) -> anyhow::Result<RunPlan> {
     let mut plan = match &args.plan {
         Some(path) => RunPlan::read(path)?,
-        None => RunPlan::default(),
+        None => RunPlan::built_in(),
     };
     set(&mut plan.model, args.model.clone());
     set(&mut plan.data, args.data.clone());
     set(&mut plan.frames, args.frames);
     set(&mut plan.threads, args.threads);
+    set(&mut plan.target, args.target);
     set(&mut plan.shap.evaluations, args.shap_evals);
     set(&mut plan.shap.seed, args.shap_seed);
     set(&mut plan.record.frames, args.record_game);
@@ -132,9 +180,18 @@ fn plan(args: &RunArgs) -> anyhow::Result<RunPlan> {
     if args.shap_precision.is_some() {
         plan.shap.precision = args.shap_precision;
     }
+    set(&mut plan.shap.grid, args.shap_grid);
+    set(&mut plan.shap.baseline, args.shap_baseline);
     plan.skip_bad |= args.skip_bad;
     if let Some(list) = &args.attribute {
         plan.attribute = methods(list)?;
+        // whoever names the methods wants them on every frame
+        plan.shap.frames = 0;
+    }
+    set(&mut plan.shap.frames, args.shap_frames);
+    if let Some(output) = args.output {
+        plan.shap.output = output;
+        plan.gradcam.output = output;
     }
     if let Some(name) = &args.shap_estimator {
         plan.shap.estimator = Estimator::from_name(name).with_context(|| {
@@ -143,6 +200,21 @@ fn plan(args: &RunArgs) -> anyhow::Result<RunPlan> {
         })?;
     }
     Ok(plan)
+}
+
+fn target(name: &str) -> Result<Target, String> {
+    match name {
+        "predicted" => Ok(Target::Predicted),
+        "true" => Ok(Target::True),
+        _ => Err("predicted or true expected".to_owned()),
+    }
+}
+
+fn output(name: &str) -> Result<Output, String> {
+    [Output::Logit, Output::Probability]
+        .into_iter()
+        .find(|o| o.name() == name)
+        .ok_or_else(|| "logit or probability expected".to_owned())
 }
 
 fn set<T>(field: &mut T, value: Option<T>) {
@@ -180,12 +252,14 @@ fn default_folder(plan: &RunPlan) -> PathBuf {
 
 /// Remove what a run has written, and nothing else.
 fn remove_run(folder: &Path) -> anyhow::Result<()> {
-    const FILES: [&str; 7] = [
+    const FILES: [&str; 9] = [
         crate::store::FILE_NAME,
         "run.sqlite-wal",
         "run.sqlite-shm",
         "summary.json",
         "report.html",
+        "summary.part",
+        "report.part",
         run::TELEMETRY,
         "telemetry.defmt.executable-sha256",
     ];
@@ -199,19 +273,4 @@ fn remove_run(folder: &Path) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-fn write_manifest(model: &Path) -> anyhow::Result<Outcome> {
-    let path = models::describe::manifest_path(model);
-    if path.exists() {
-        bail!("{}: a manifest is there already; move it away first", path.display());
-    }
-    let manifest = models::describe::describe(model)?;
-    let text = manifest.to_toml()?;
-    std::fs::write(&path, text).with_context(|| path.display().to_string())?;
-    super::print(&format!(
-        "{} written from the graph; check mean, std, resize and classes, which no graph tells",
-        path.display()
-    ));
-    Ok(Outcome::Done)
 }

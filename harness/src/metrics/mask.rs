@@ -7,6 +7,7 @@ use crate::attribution::{Map, Upsampling};
 pub struct Mask {
     height: usize,
     width: usize,
+    bytes: Vec<u8>,
     coverage: Vec<f64>,
 }
 
@@ -16,15 +17,20 @@ impl Mask {
     #[must_use]
     pub fn new(height: usize, width: usize, coverage: &[u8]) -> Option<Self> {
         let fits = height.checked_mul(width) == Some(coverage.len()) && !coverage.is_empty();
-        let coverage = coverage.iter().map(|&c| f64::from(c) / 255.0).collect();
-        fits.then_some(Self { height, width, coverage })
+        fits.then(|| Self::of(height, width, coverage.to_vec()))
+    }
+
+    fn of(height: usize, width: usize, bytes: Vec<u8>) -> Self {
+        let share: [f64; 256] = std::array::from_fn(|level| level as f64 / FULL);
+        let coverage = bytes.iter().map(|&c| share[usize::from(c)]).collect();
+        Self { height, width, bytes, coverage }
     }
 
     /// The same mask with hard edges: 1 where more than half is covered.
     #[must_use]
     pub fn hard(&self) -> Self {
-        let coverage = self.coverage.iter().map(|&c| if c > 0.5 { 1.0 } else { 0.0 }).collect();
-        Self { coverage, ..*self }
+        let bytes = self.bytes.iter().map(|&c| if c > 127 { 255 } else { 0 }).collect();
+        Self::of(self.height, self.width, bytes)
     }
 
     /// Rows.
@@ -48,26 +54,61 @@ impl Mask {
     /// Share of the picture that the sign covers: the pixel ratio of a map that knows nothing.
     #[must_use]
     pub fn area_share(&self) -> f64 {
-        self.coverage.iter().sum::<f64>() / pixels(&self.coverage)
+        byte_sum(&self.bytes) / FULL / pixels(&self.coverage)
+    }
+
+    /// Whether no pixel is covered at all.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.bytes.iter().all(|&c| c == 0)
     }
 
     /// What one unit in each cell of a `rows * columns` map spreads over the picture: for each cell
-    /// the sum over all pixels, and the part of it inside the mask.
+    /// the sum over all pixels, and the part of it inside the mask. Rows are summed before columns are
+    /// weighed, so each pixel is touched once (nearest) or twice (bilinear).
     pub(crate) fn spread(&self, rule: Upsampling, rows: usize, columns: usize) -> Vec<Spread> {
         let mut cells = vec![Spread::default(); rows * columns];
+        if cells.is_empty() {
+            return cells;
+        }
+        match rule {
+            Upsampling::Nearest => self.spread_nearest(rows, columns, &mut cells),
+            Upsampling::Bilinear => self.spread_bilinear(rows, columns, &mut cells),
+        }
+        cells
+    }
+
+    fn spread_nearest(&self, rows: usize, columns: usize, cells: &mut [Spread]) {
+        for (y, line) in self.bytes.chunks_exact(self.width).enumerate() {
+            let row = y * rows / self.height;
+            for (column, cell) in cells[row * columns..][..columns].iter_mut().enumerate() {
+                // the pixels x with floor(x * columns / width) = column
+                let from = (column * self.width).div_ceil(columns);
+                let to = ((column + 1) * self.width).div_ceil(columns);
+                cell.all += (to - from) as f64;
+                cell.inside += byte_sum(&line[from..to]);
+            }
+        }
+        cells.iter_mut().for_each(|cell| cell.inside /= FULL);
+    }
+
+    fn spread_bilinear(&self, rows: usize, columns: usize, cells: &mut [Spread]) {
+        let rule = Upsampling::Bilinear;
         let across: Vec<_> = (0..self.width).map(|x| rule.taps(x, self.width, columns)).collect();
-        for y in 0..self.height {
+        let mut line = vec![Spread::default(); columns];
+        for (y, coverage) in self.coverage.chunks_exact(self.width).enumerate() {
+            line.fill(Spread::default());
+            for (taps, coverage) in across.iter().zip(coverage) {
+                for (column, share) in taps {
+                    line[*column].all += share;
+                    line[*column].inside += share * coverage;
+                }
+            }
             for (row, weight) in rule.taps(y, self.height, rows) {
-                for (taps, coverage) in across.iter().zip(&self.coverage[y * self.width..]) {
-                    for (column, share) in taps {
-                        let cell = &mut cells[row * columns + column];
-                        cell.all += weight * share;
-                        cell.inside += weight * share * coverage;
-                    }
+                for (cell, part) in cells[row * columns..].iter_mut().zip(&line) {
+                    *cell = cell.plus(weight, *part);
                 }
             }
         }
-        cells
     }
 
     /// Sum of the positive part of a map over all pixels, and over those inside the mask.
@@ -101,6 +142,14 @@ impl Spread {
     fn plus(self, amount: f64, unit: Self) -> Self {
         Self { all: self.all + amount * unit.all, inside: self.inside + amount * unit.inside }
     }
+}
+
+/// Value of a byte that stands for full coverage.
+const FULL: f64 = 255.0;
+
+/// Exact: a picture of 16 million pixels has a sum below 2^32.
+fn byte_sum(bytes: &[u8]) -> f64 {
+    bytes.iter().map(|&b| u64::from(b)).sum::<u64>() as f64
 }
 
 #[expect(clippy::cast_precision_loss, reason = "pixel counts are far below 2^53")]

@@ -40,7 +40,7 @@ impl Undefined {
 /// # Errors
 /// [`Undefined`] if the mask is empty or nothing is positive.
 pub fn pixel_ratio(map: &Map, mask: &Mask, rule: Upsampling) -> Result<f64, Undefined> {
-    if mask.coverage().iter().all(|&c| c <= 0.0) {
+    if mask.is_blank() {
         return Err(Undefined::EmptyMask);
     }
     let positive = mask.positive(map, rule);

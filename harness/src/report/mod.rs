@@ -4,6 +4,7 @@
 
 pub mod chart;
 pub mod comparison;
+mod gallery;
 mod page;
 mod picture;
 mod plot;
@@ -82,5 +83,9 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
         file.sync_all()?;
         fs::rename(&temporary, path)
     };
-    run().map_err(|source| ReportError::Write { path: path.to_owned(), source })
+    run().map_err(|source| {
+        // a part of a report is of no use; if it cannot be removed, the error tells why
+        drop(fs::remove_file(&temporary));
+        ReportError::Write { path: path.to_owned(), source }
+    })
 }

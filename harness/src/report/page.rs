@@ -3,19 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 use serde_json::Value;
 
 use super::summary::{Ratio, Summary};
-use super::table::{milliseconds, percent, ratio, ratio_of, share_with_interval};
-use super::{ReportError, picture, plot};
-use crate::store::{FrameRow, Stage, Stored};
+use super::table::{WAITING, milliseconds, percent, ratio, ratio_of, share_with_interval};
+use super::{ReportError, gallery, plot};
+use crate::store::{Stage, Stored};
 
 const STYLE: &str = include_str!("page.css");
-/// Pictures in each row of the gallery.
-const GALLERY: usize = 8;
 
 /// The page.
 ///
@@ -23,7 +19,7 @@ const GALLERY: usize = 8;
 /// If a stored picture cannot be decoded or a plot not be drawn.
 pub fn html(stored: &Stored, summary: &Summary, folder: &Path) -> Result<String, ReportError> {
     let names = class_names(stored);
-    let gallery = gallery(stored, summary, folder, &names)?;
+    let gallery = gallery::gallery(stored, summary, folder, &names)?;
     let plots = plots(stored, summary)?;
     let model = text(&summary.settings, "model");
     let data = text(&summary.settings, "data");
@@ -41,8 +37,8 @@ pub fn html(stored: &Stored, summary: &Summary, folder: &Path) -> Result<String,
                 header {
                     h1 { (model) " on " (data) }
                     p { "Does the network look at the sign, and does it answer in time? "
-                        (summary.frames.processed) " frames, "
-                        @if summary.complete { "complete run." } @else { strong { "run not complete." } } }
+                        @if !summary.complete { strong { "This run is not complete. " } } }
+                    p class="small" { (method_line(summary)) }
                 }
                 main {
                     (cards(summary))
@@ -75,8 +71,31 @@ pub fn html(stored: &Stored, summary: &Summary, folder: &Path) -> Result<String,
     Ok(page.into_string())
 }
 
+/// The settings that a reader must know to understand the figures.
+fn method_line(summary: &Summary) -> String {
+    let of = |key: &str| text(&summary.settings, key);
+    let explained = |method: &str| summary.pixel_ratio.get(method).map(|r| (r.n, r.evaluations));
+    let mut parts = vec![format!("target: {} class", of("target"))];
+    if explained("gradcam").is_some() {
+        parts.push(format!("GradCAM of the {}", of("gradcam.output")));
+    }
+    if let Some((_, Some(forwards))) = explained("kernel-shap") {
+        parts.push(format!(
+            "Kernel SHAP of the {} ({} estimator, {} evaluations of which {forwards:.0} are distinct, {} x {} super-pixels, baseline {})",
+            of("shap.output"),
+            of("shap.estimator"),
+            of("shap.evaluations"),
+            of("shap.grid.rows"),
+            of("shap.grid.columns"),
+            of("shap.baseline"),
+        ));
+    }
+    parts.join(" \u{b7} ")
+}
+
 fn cards(summary: &Summary) -> Markup {
     let slowest = |stage: Stage| summary.latency_ms.get(stage.name());
+    let dropped: u64 = summary.frames.dropped.values().sum();
     markup! {
         section class="cards" {
             div class="card" {
@@ -86,7 +105,7 @@ fn cards(summary: &Summary) -> Markup {
             }
             @for (method, r) in &summary.pixel_ratio {
                 div class="card" {
-                    h3 { "Pixel ratio " (method) }
+                    h3 { "Pixel ratio, " (method_title(method)) }
                     p class="figure" { (ratio(r.mean)) }
                     p { (interval(r)) ", n = " (r.n) @if undefined(r) > 0 { ", " (undefined(r)) " undefined" } }
                     (scale(r))
@@ -94,9 +113,20 @@ fn cards(summary: &Summary) -> Markup {
             }
             @if let Some(network) = slowest(Stage::Network) {
                 div class="card" {
-                    h3 { "Network" }
+                    h3 { "One forward pass" }
                     p class="figure" { (milliseconds(network.p50)) " ms" }
-                    p { "p50; p99 " (milliseconds(network.p99)) " ms, n = " (network.n) }
+                    p { "median; 99 % within " (milliseconds(network.p99)) " ms, n = " (network.n) }
+                    @if let Some(share) = summary.integer_mac_share.as_f64() {
+                        p class="small" { (format!("{:.1}", share * 100.0)) " % of its multiplications on integers" }
+                    }
+                }
+            }
+            div class="card" {
+                h3 { "Frames" }
+                p class="figure" { (summary.frames.processed) }
+                p { (summary.frames.due) " in = " (summary.frames.processed) " processed + " (dropped) " dropped" }
+                @if dropped > 0 {
+                    p class="small" { @for (reason, n) in summary.frames.dropped.iter().filter(|(_, n)| **n > 0) { (n) " " (reason.replace('_', " ")) " " } }
                 }
             }
         }
@@ -124,88 +154,13 @@ fn undefined(r: &Ratio) -> usize {
     r.undefined.values().sum()
 }
 
-fn gallery(
-    stored: &Stored,
-    summary: &Summary,
-    folder: &Path,
-    names: &[String],
-) -> Result<Markup, ReportError> {
-    // the most costly method is the one that people came for
-    let Some(method) = summary.pixel_ratio.keys().next_back() else { return Ok(markup! {}) };
-    let of = |f: &FrameRow| {
-        f.attributions.iter().find(|a| &a.method == method).and_then(|a| a.ratio.ok())
-    };
-    let mut ranked: Vec<&FrameRow> = stored.frames.iter().filter(|f| of(f).is_some()).collect();
-    ranked.sort_by(|a, b| of(b).unwrap_or(0.0).total_cmp(&of(a).unwrap_or(0.0)));
-    let wrong = stored.frames.iter().filter(|f| !f.correct()).collect::<Vec<_>>();
-    let best = strip(stored, folder, names, &mut ranked.iter().copied())?;
-    let worst = strip(stored, folder, names, &mut ranked.iter().rev().copied())?;
-    let mistakes = strip(stored, folder, names, &mut wrong.into_iter())?;
-    Ok(markup! {
-        section {
-            h2 { "What the network looked at" }
-            p { "Bright: speaks for the class shown. Line: the sign's mask." }
-            h3 { "Highest pixel ratio (" (method) ")" } (best)
-            h3 { "Lowest pixel ratio (" (method) ")" } (worst)
-            h3 { "Classified wrongly" }
-            @if mistakes.0 == 0 { p { "None among the frames with a stored picture." } } @else { (mistakes) }
-        }
-    })
-}
-
-/// A row of pictures; the number says how many there are.
-struct Strip(usize, Markup);
-
-impl maud::Render for Strip {
-    fn render(&self) -> Markup {
-        self.1.clone()
+/// Name of a method for people.
+pub(super) fn method_title(method: &str) -> &str {
+    match method {
+        "gradcam" => "GradCAM",
+        "kernel-shap" => "Kernel SHAP",
+        other => other,
     }
-}
-
-fn strip(
-    stored: &Stored,
-    folder: &Path,
-    names: &[String],
-    frames: &mut dyn Iterator<Item = &FrameRow>,
-) -> Result<Strip, ReportError> {
-    let mut figures = Vec::new();
-    for frame in frames {
-        if figures.len() == GALLERY {
-            break;
-        }
-        let Some(preview) = stored.preview(frame.position)? else { continue };
-        let failed = |e: image::ImageError| ReportError::Picture {
-            path: folder.to_owned(),
-            position: frame.position,
-            problem: e.to_string(),
-        };
-        let mut pictures = vec![("plain", picture::overlay(&preview, None).map_err(failed)?)];
-        for a in &frame.attributions {
-            pictures
-                .push((a.method.as_str(), picture::overlay(&preview, Some(a)).map_err(failed)?));
-        }
-        let said = frame.top5.first().map_or(String::new(), |c| name(names, *c));
-        let truth = name(names, frame.class);
-        figures.push(markup! {
-            figure {
-                div class="pictures" {
-                    @for (method, jpeg) in &pictures {
-                        img alt=(format!("frame {} {method}", frame.position)) title=(method)
-                            src=(format!("data:image/jpeg;base64,{}", BASE64_STANDARD.encode(jpeg)));
-                    }
-                }
-                figcaption {
-                    @if frame.correct() { (truth) } @else { (truth) " taken for " strong { (said) } }
-                    " \u{b7} " (frame.environment.replace('_', " "))
-                    @for a in &frame.attributions {
-                        br; span class="small" { (a.method) " " (a.ratio.map_or_else(|u| u.name().to_owned(), |r| format!("{r:.3}"))) }
-                    }
-                }
-            }
-        });
-    }
-    let row = markup! { div class="gallery" { @for figure in &figures { (figure) } } };
-    Ok(Strip(figures.len(), row))
 }
 
 fn plots(stored: &Stored, summary: &Summary) -> Result<Markup, ReportError> {
@@ -225,7 +180,7 @@ fn plots(stored: &Stored, summary: &Summary) -> Result<Markup, ReportError> {
     }
     let stages: Vec<(String, Vec<f64>)> = Stage::ALL
         .into_iter()
-        .filter(|s| !matches!(s, Stage::Store | Stage::Transport))
+        .filter(|s| !matches!(s, Stage::Preview | Stage::Transport))
         .filter_map(|stage| {
             let times = stored
                 .frames
@@ -240,9 +195,17 @@ fn plots(stored: &Stored, summary: &Summary) -> Result<Markup, ReportError> {
     Ok(markup! {
         section class="plots" {
             @for (method, svg) in &histograms {
-                figure { h2 { "Pixel ratio by shape, " (method) } (PreEscaped(svg)) }
+                figure { h2 { "Pixel ratio by shape, " (method_title(method)) } (PreEscaped(svg)) }
             }
-            figure { h2 { "Latency" } (PreEscaped(latency)) }
+            figure {
+                h2 { "Latency" }
+                (PreEscaped(latency))
+                div class="legend" {
+                    @for (i, (stage, _)) in stages.iter().enumerate() {
+                        span class="dot" style=(format!("background:{}", plot::colour(i))) {} span { (stage.replace('_', " ")) }
+                    }
+                }
+            }
         }
     })
 }
@@ -257,7 +220,7 @@ fn groups(
     markup! {
         div class="wide" {
             table {
-                thead { tr { th { (title) } th { "frames" } th { "top-1" } @for m in &methods { th { (m) } } } }
+                thead { tr { th { (title) } th { "frames" } th { "top-1" } @for m in &methods { th { (method_title(m)) } } } }
                 tbody {
                     @for (key, group) in groups {
                         tr {
@@ -275,11 +238,12 @@ fn latency(summary: &Summary) -> Markup {
     markup! {
         section {
             h2 { "Latency by stage, milliseconds" }
+            p class="small" { (WAITING) }
             div class="wide" {
                 table {
                     thead { tr { th { "stage" } th { "p50" } th { "p90" } th { "p99" } th { "max" } th { "n" } } }
                     tbody {
-                        @for (stage, l) in &summary.latency_ms {
+                        @for (stage, l) in summary.stages() {
                             tr {
                                 td { (stage.replace('_', " ")) }
                                 @for v in [l.p50, l.p90, l.p99, l.max] { td { (milliseconds(v)) } }
@@ -332,7 +296,7 @@ fn class_names(stored: &Stored) -> Vec<String> {
         .unwrap_or_default()
 }
 
-fn name(names: &[String], class: u16) -> String {
+pub(super) fn name(names: &[String], class: u16) -> String {
     names.get(usize::from(class)).cloned().unwrap_or_else(|| format!("class {class}"))
 }
 

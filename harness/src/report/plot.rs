@@ -6,8 +6,7 @@
 use plotters::coord::ranged1d::{Ranged, ValueFormatter};
 use plotters::prelude::{
     Cartesian2d, ChartBuilder, ChartContext, Color as _, DrawingArea, IntoDrawingArea as _,
-    IntoFont as _, IntoLogRange as _, LineSeries, RGBColor, Rectangle, SVGBackend,
-    SeriesLabelPosition,
+    IntoFont as _, IntoLogRange as _, LineSeries, RGBColor, Rectangle, SVGBackend, Text,
 };
 
 use super::ReportError;
@@ -15,57 +14,78 @@ use super::ReportError;
 /// Stands for the colour of text on the page.
 pub(super) const INK: RGBColor = RGBColor(1, 2, 3);
 const INK_HEX: &str = "#010203";
-pub(super) const PALETTE: [RGBColor; 6] = [
+pub(super) const PALETTE: [RGBColor; 8] = [
     RGBColor(0, 114, 178),
     RGBColor(230, 159, 0),
     RGBColor(0, 158, 115),
     RGBColor(204, 121, 167),
     RGBColor(86, 180, 233),
     RGBColor(213, 94, 0),
+    RGBColor(150, 140, 0),
+    RGBColor(128, 128, 128),
 ];
+/// Bars from 0 to 1.
 const BINS: usize = 20;
 
 fn failed(name: &'static str) -> impl Fn(String) -> ReportError {
     move |problem| ReportError::Plot { name, problem }
 }
 
-/// Frames by pixel ratio, a line for each named group.
+/// Height of the strip of one group, and of the axis below them.
+const STRIP: u32 = 108;
+const AXIS: u32 = 40;
+
+/// Frames by pixel ratio: a strip of bars for each named group, one below the other, with its mean as a line.
 ///
 /// # Errors
 /// If the plotting library fails.
 pub(super) fn ratio_histogram(groups: &[(String, Vec<f64>)]) -> Result<String, ReportError> {
-    let name = "pixel ratio";
-    draw(name, 560, 300, |root| {
-        let counts: Vec<(String, Vec<f64>)> = groups
-            .iter()
-            .filter(|(_, values)| !values.is_empty())
-            .map(|(group, values)| (group.clone(), shares(values)))
-            .collect();
-        let top = counts.iter().flat_map(|(_, c)| c).copied().fold(0.05, f64::max) * 1.1;
-        let mut chart = ChartBuilder::on(root)
-            .margin(8)
-            .x_label_area_size(38)
-            .y_label_area_size(54)
-            .build_cartesian_2d(0.0..1.0, 0.0..top)
-            .map_err(|e| e.to_string())?;
-        mesh(&mut chart, "pixel ratio", "share of frames", &|v| format!("{v:.1}"), &|v| {
-            format!("{:.0} %", v * 100.0)
-        })?;
-        for ((group, bins), colour) in counts.iter().zip(PALETTE) {
-            let steps = bins.iter().enumerate().flat_map(|(i, &share)| {
-                let x = i as f64 / BINS as f64;
-                [(x, share), (x + 1.0 / BINS as f64, share)]
+    let groups: Vec<&(String, Vec<f64>)> = groups.iter().filter(|(_, v)| !v.is_empty()).collect();
+    let Some(last) = groups.len().checked_sub(1) else { return Ok(String::new()) };
+    let shares: Vec<Vec<f64>> = groups.iter().map(|(_, values)| shares(values)).collect();
+    let top = shares.iter().flatten().copied().fold(0.05, f64::max) * 1.1;
+    let height = STRIP * u32::try_from(groups.len()).unwrap_or(1) + AXIS;
+    draw("pixel ratio", 560, height, |root| {
+        let mut rest = root.clone();
+        for (i, ((group, values), bars)) in groups.iter().zip(&shares).enumerate() {
+            let is_last = i == last;
+            let (area, below) = rest.split_vertically(if is_last { STRIP + AXIS } else { STRIP });
+            rest = below;
+            let colour = PALETTE[i % PALETTE.len()];
+            let mut chart = ChartBuilder::on(&area)
+                .margin_top(22)
+                .margin_right(10)
+                .x_label_area_size(if is_last { AXIS } else { 0 })
+                .y_label_area_size(46)
+                .build_cartesian_2d(0.0..1.0, 0.0..top)
+                .map_err(|e| e.to_string())?;
+            let x_name = if is_last { "pixel ratio" } else { "" };
+            mesh(&mut chart, x_name, "", &|v| format!("{v:.1}"), &|v| {
+                format!("{:.0} %", v * 100.0)
+            })?;
+            let bars = bars.iter().enumerate().filter(|(_, share)| **share > 0.0);
+            let width = 1.0 / BINS as f64;
+            let bars = bars.map(|(i, &share)| {
+                let left = i as f64 * width;
+                let corners = [(left + 0.06 * width, 0.0), (left + 0.94 * width, share)];
+                Rectangle::new(corners, colour.mix(0.75).filled())
             });
-            chart
-                .draw_series(LineSeries::new(steps, colour.stroke_width(2)))
-                .map_err(|e| e.to_string())?
-                .label(group.clone())
-                .legend(move |(x, y)| {
-                    Rectangle::new([(x, y - 4), (x + 14, y + 4)], colour.filled())
-                });
+            chart.draw_series(bars).map_err(|e| e.to_string())?;
+            let mean = values.iter().sum::<f64>() / values.len() as f64;
+            let line = LineSeries::new([(mean, 0.0), (mean, top)], INK.stroke_width(2));
+            chart.draw_series(line).map_err(|e| e.to_string())?;
+            let label = format!("{group}, n = {}, mean {mean:.3}", values.len());
+            let text = Text::new(label, (52, 5), ("sans-serif", 13).into_font().color(&INK));
+            area.draw(&text).map_err(|e| e.to_string())?;
         }
-        legend(&mut chart)
+        Ok(())
     })
+}
+
+/// Colour of the i-th line of [`latency`], for a legend beside it.
+pub(super) fn colour(i: usize) -> String {
+    let RGBColor(r, g, b) = PALETTE[i % PALETTE.len()];
+    format!("#{r:02x}{g:02x}{b:02x}")
 }
 
 /// Latency by percentile for each stage, logarithmic in time.
@@ -88,21 +108,16 @@ pub(super) fn latency(stages: &[(String, Vec<f64>)]) -> Result<String, ReportErr
         mesh(&mut chart, "percentile of frames", "milliseconds", &|v| format!("{v:.0}"), &|v| {
             if *v >= 1.0 { format!("{v:.0}") } else { format!("{v:.2}") }
         })?;
-        for ((stage, sorted), colour) in stages.iter().zip(PALETTE) {
+        for ((_, sorted), colour) in stages.iter().zip(PALETTE.iter().cycle()) {
             let n = sorted.len();
             let points = sorted
                 .iter()
                 .enumerate()
                 .map(|(i, &ms)| ((i as f64 + 0.5) / n as f64 * 100.0, ms.max(low)));
-            chart
-                .draw_series(LineSeries::new(points, colour.stroke_width(2)))
-                .map_err(|e| e.to_string())?
-                .label(stage.clone())
-                .legend(move |(x, y)| {
-                    Rectangle::new([(x, y - 4), (x + 14, y + 4)], colour.filled())
-                });
+            let line = LineSeries::new(points, colour.stroke_width(2));
+            chart.draw_series(line).map_err(|e| e.to_string())?;
         }
-        legend(&mut chart)
+        Ok(())
     })
 }
 

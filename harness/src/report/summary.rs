@@ -156,6 +156,13 @@ impl Summary {
     }
 }
 
+impl Summary {
+    /// Times by stage, in the order in which a frame passes the stages.
+    pub fn stages(&self) -> impl Iterator<Item = (&'static str, &Latency)> {
+        Stage::ALL.iter().filter_map(|s| Some((s.name(), self.latency_ms.get(s.name())?)))
+    }
+}
+
 fn group(frames: &[&FrameRow]) -> Group {
     let correct = frames.iter().filter(|f| f.correct()).count();
     let mut methods: Vec<&str> =

@@ -1,9 +1,17 @@
 //! The figures of a run as tables for the terminal.
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{CellAlignment, Table};
+use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
 use super::summary::{Group, Latency, Ratio, Share, Summary};
+
+/// What a reader of latencies must know.
+pub(super) const WAITING: &str =
+    "transport and end to end include waiting: in lockstep the camera is up to four frames ahead";
+/// Fewest frames for which an interval is printed beside a mean of a group.
+const FEWEST_FOR_INTERVAL: usize = 5;
+const LINE: LineStyle = LineStyle::none().fill('\u{2500}').junction('\u{2500}');
+const STYLE: TableStyle =
+    TableStyle::new().top_border(LINE).header_separator(LINE).bottom_border(LINE);
 
 /// Accuracy and pixel ratios, per shape, latency and frame counts, as printed at the end of a run.
 #[must_use]
@@ -11,8 +19,10 @@ pub fn terminal_tables(summary: &Summary) -> String {
     let mut out = String::new();
     for table in [results(summary), shapes(summary), latency(summary)] {
         out.push_str(&table.to_string());
-        out.push_str("\n\n");
+        out.push('\n');
     }
+    out.push_str(WAITING);
+    out.push('\n');
     out.push_str(&frames_line(summary));
     out
 }
@@ -20,7 +30,7 @@ pub fn terminal_tables(summary: &Summary) -> String {
 /// An empty table with names left and numbers right.
 pub(super) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(header);
+    table.load_style(STYLE).set_header(header);
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
@@ -28,7 +38,16 @@ pub(super) fn table(header: &[&str]) -> Table {
 }
 
 fn results(summary: &Summary) -> Table {
-    let mut t = table(&["result", "value", "95 % interval", "n", "chance", "even", "undefined"]);
+    let mut t = table(&[
+        "result",
+        "value",
+        "95 % interval",
+        "n",
+        "chance",
+        "whole sign",
+        "ceiling",
+        "undefined",
+    ]);
     for (name, share) in [("top-1", &summary.accuracy.top1), ("top-5", &summary.accuracy.top5)] {
         t.add_row([
             format!("accuracy {name}"),
@@ -37,6 +56,7 @@ fn results(summary: &Summary) -> Table {
                 format!("{} to {}", percent(Some(l)), percent(Some(h)))
             }),
             share.n.to_string(),
+            String::new(),
             String::new(),
             String::new(),
             String::new(),
@@ -50,6 +70,7 @@ fn results(summary: &Summary) -> Table {
             r.n.to_string(),
             ratio(r.chance),
             ratio(r.proportional),
+            ratio(r.ceiling),
             r.undefined.values().sum::<usize>().to_string(),
         ]);
     }
@@ -71,9 +92,9 @@ fn shapes(summary: &Summary) -> Table {
 
 fn latency(summary: &Summary) -> Table {
     let mut t = table(&["stage", "p50 ms", "p90 ms", "p99 ms", "max ms", "n"]);
-    for (stage, l) in &summary.latency_ms {
+    for (stage, l) in summary.stages() {
         let Latency { p50, p90, p99, max, n } = l;
-        let mut row = vec![(*stage).to_owned()];
+        let mut row = vec![stage.replace('_', " ")];
         row.extend([p50, p90, p99, max].map(|v| milliseconds(*v)));
         row.push(n.to_string());
         t.add_row(row);
@@ -108,7 +129,9 @@ pub(super) fn ratio(value: Option<f64>) -> String {
 /// The mean ratio of a group with half the width of its interval.
 pub(super) fn ratio_of(group: &Group, method: &str) -> String {
     match group.pixel_ratio.get(method) {
-        Some(Ratio { mean: Some(mean), ci95: Some([low, high]), .. }) => {
+        Some(Ratio { mean: Some(mean), ci95: Some([low, high]), n, .. })
+            if *n >= FEWEST_FOR_INTERVAL =>
+        {
             format!("{mean:.4} \u{b1} {:.4}", (high - low) / 2.0)
         }
         Some(Ratio { mean, .. }) => ratio(*mean),

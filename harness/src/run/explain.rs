@@ -1,15 +1,17 @@
 //! What is done with one frame: preprocess, classify, explain, measure.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use datasets::source::MetadataValue;
 use models::{Classifier as _, ModelError, Network, Prediction, Preprocessor, Session};
 use sha2::{Digest as _, Sha256};
 
 use super::plan::{Method, RunPlan, Target};
+use super::signals::{Signals, Watched};
 use crate::attribution::{
     AttributionError, Explanation, Map, MaskedPicture, PictureGame, Plan, Replicates, Solution,
-    Stop, gradcam, kernel_shap,
+    Stop, explain, explain_until, gradcam,
 };
 use crate::clock::Clock;
 use crate::feed::{Received, Truth};
@@ -58,8 +60,8 @@ pub struct Explainer {
     preprocessor: Preprocessor,
     sessions: Vec<Session>,
     coalitions: Option<Plan>,
-    previews_left: usize,
     games: Option<PathBuf>,
+    signals: Arc<Signals>,
 }
 
 impl Explainer {
@@ -67,7 +69,11 @@ impl Explainer {
     ///
     /// # Errors
     /// If a method is asked for that this network does not support, or the coalition plan cannot be drawn.
-    pub fn new(plan: &RunPlan, network: &Network) -> Result<Self, ExplainError> {
+    pub fn new(
+        plan: &RunPlan,
+        network: &Network,
+        signals: &Arc<Signals>,
+    ) -> Result<Self, ExplainError> {
         let wants = |method| plan.attribute.contains(&method);
         if wants(Method::Gradcam) {
             network.head()?;
@@ -88,8 +94,8 @@ impl Explainer {
             preprocessor: Preprocessor::new(&network.manifest().input),
             sessions,
             coalitions,
-            previews_left: plan.previews,
             games: None,
+            signals: Arc::clone(signals),
         })
     }
 
@@ -132,9 +138,12 @@ impl Explainer {
         let (prediction, network) = clock.time(|| self.sessions[0].run(&input));
         let prediction = prediction?;
         let mask_bytes = truth.mask.as_raw();
-        let mask =
+        let (mask, mut metrics) = clock.time(|| {
             Mask::new(to_usize(truth.mask.height()), to_usize(truth.mask.width()), mask_bytes)
-                .ok_or(ExplainError::Mask { width, height, bytes: mask_bytes.len() })?;
+                .map(|mask| (mask.area_share(), mask))
+        });
+        let (mask_share, mask) =
+            mask.ok_or(ExplainError::Mask { width, height, bytes: mask_bytes.len() })?;
         let best = metrics::top_classes(&prediction.logits, 5);
         let target = match self.plan.target {
             Target::Predicted => best.first().copied().unwrap_or(0),
@@ -142,39 +151,51 @@ impl Explainer {
         };
         let mut stages = vec![(Stage::Preprocess, preprocess.0), (Stage::Network, network.0)];
         let mut attributions = Vec::new();
-        let zoned = Zoned::new(&mask);
+        let (zoned, taken) = clock.time(|| Zoned::new(&mask));
+        metrics.0 += taken.0;
         for method in self.plan.attribute.clone() {
+            if !self.plan.explains(method, frame.header.position) {
+                continue;
+            }
             let (result, taken) = clock.time(|| match method {
                 Method::Gradcam => self.gradcam(&prediction, target),
                 Method::KernelShap => self.kernel_shap(rgb, &input, target, &mask),
             });
             let (map, forwards, replicates) = result?;
             stages.push((stage_of(method), taken.0));
-            let mut row = self.measure(method, target, &map, forwards, &mask);
-            row.localisation = zoned.localise(&map, self.plan.upsampling).ok();
-            if let Some(replicates) = replicates {
-                row.map_error = replicates.errors().into_iter().map(narrow).collect();
-                row.ratio_error = RatioError::of(&replicates, &self.shares(&map, &mask));
-            }
+            let measure = || -> AttributionRow {
+                let mut row = self.measure(method, target, &map, forwards, &mask);
+                row.localisation = zoned.localise(&map, self.plan.upsampling).ok();
+                if let Some(replicates) = &replicates {
+                    row.map_error = replicates.errors().into_iter().map(narrow).collect();
+                    row.ratio_error = RatioError::of(replicates, &self.shares(&map, &mask));
+                }
+                row
+            };
+            let (row, taken) = clock.time(measure);
+            metrics.0 += taken.0;
             attributions.push(row);
         }
+        stages.push((Stage::Metrics, metrics.0));
         self.record(frame, truth, &input, target, &mask)?;
-        let preview = if self.previews_left > 0 {
-            self.previews_left -= 1;
-            Some(report::preview(&frame.image, &truth.mask)?)
+        let position = frame.header.position;
+        let preview = if to_usize(position) < self.plan.previews {
+            let (made, taken) = clock.time(|| report::preview(&frame.image, &truth.mask));
+            stages.push((Stage::Preview, taken.0));
+            Some(made?)
         } else {
             None
         };
         let probabilities = gradcam::softmax(&prediction.logits);
         let confidence = best.first().and_then(|&c| probabilities.get(c)).copied().unwrap_or(0.0);
         Ok(FrameRow {
-            position: frame.header.position,
+            position,
             class: truth.key.class,
             index: truth.key.index,
             shape: text(truth, "shape"),
             environment: text(truth, "environment"),
             image_hash: hex(&Sha256::digest(rgb)[..8]),
-            mask_share: mask.area_share(),
+            mask_share,
             top5: best.iter().map(|&c| class_number(c)).collect(),
             confidence: narrow(confidence),
             logits: prediction.logits,
@@ -213,15 +234,20 @@ impl Explainer {
             error.is_some_and(|e| e.standard_error <= wanted)
         };
         let mut stop = Stop { least: shap.least_evaluations, enough: &mut enough };
-        let explanation = kernel_shap(
-            plan,
-            &picture,
-            target,
-            shap.output,
-            Solution::Exact,
-            shap.precision.is_some().then_some(&mut stop),
-            &mut self.sessions,
-        )?;
+        self.signals.begin(plan.distinct().1.len());
+        let mut workers: Vec<_> = self
+            .sessions
+            .iter_mut()
+            .map(|session| PictureGame::new(&picture, session, target, shap.output))
+            .map(|game| Watched::new(game, &self.signals))
+            .collect();
+        let explained = if shap.precision.is_some() {
+            explain_until(plan, &mut workers, Solution::Exact, &mut stop)
+        } else {
+            explain(plan, &mut workers, Solution::Exact)
+        };
+        self.signals.begin(0);
+        let explanation = explained?;
         Ok((explanation.map, explanation.forwards, explanation.replicates))
     }
 
@@ -303,6 +329,7 @@ impl From<ExplainError> for super::RunError {
     fn from(source: ExplainError) -> Self {
         match source {
             ExplainError::Model(error) => Self::Model(error),
+            ExplainError::Attribution(error) => Self::Attribution(error),
             other => Self::Explain { position: 0, source: other },
         }
     }

@@ -5,7 +5,7 @@ use std::thread;
 
 /// Name and value of each fact that could be read, in a fixed order.
 #[must_use]
-pub(super) fn facts() -> Vec<(&'static str, String)> {
+pub fn facts() -> Vec<(&'static str, String)> {
     let mut facts = vec![
         ("architecture", std::env::consts::ARCH.to_owned()),
         ("system", std::env::consts::OS.to_owned()),
@@ -29,8 +29,10 @@ fn cpu_model() -> Option<String> {
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
+/// Instruction sets that matter here and that this processor has.
 #[cfg(target_arch = "x86_64")]
-fn cpu_features() -> Vec<&'static str> {
+#[must_use]
+pub fn cpu_features() -> Vec<&'static str> {
     let mut found = Vec::new();
     for (there, name) in [
         (is_x86_feature_detected!("avx2"), "avx2"),
@@ -46,8 +48,10 @@ fn cpu_features() -> Vec<&'static str> {
     found
 }
 
+/// Instruction sets that matter here and that this processor has.
 #[cfg(target_arch = "aarch64")]
-fn cpu_features() -> Vec<&'static str> {
+#[must_use]
+pub fn cpu_features() -> Vec<&'static str> {
     let mut found = Vec::new();
     for (there, name) in [
         (std::arch::is_aarch64_feature_detected!("neon"), "neon"),
@@ -62,7 +66,9 @@ fn cpu_features() -> Vec<&'static str> {
     found
 }
 
+/// None known for this processor.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-fn cpu_features() -> Vec<&'static str> {
+#[must_use]
+pub fn cpu_features() -> Vec<&'static str> {
     Vec::new()
 }

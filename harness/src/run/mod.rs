@@ -3,21 +3,24 @@
 //! The one module that knows all the others.
 
 mod explain;
-mod machine;
+pub mod machine;
 mod plan;
+mod signals;
 
 pub use explain::{ExplainError, Explainer};
 pub use plan::{Method, PlanError, RunPlan, ShapSettings, Target};
+pub use signals::Signals;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
+use datasets::folder::OpenOptions;
 use datasets::source::{FrameSource, SourceError};
-use datasets::synthetic::Synthetic;
 use firmware_host::{Counters, DropReason, Event, Micros};
 use models::{ModelError, Network};
 
+use crate::attribution::AttributionError;
 use crate::clock::{self, Clock};
 use crate::feed::{self, Receiver, SLOTS};
 use crate::report::{self, ReportError, Summary};
@@ -43,6 +46,9 @@ pub enum RunError {
     /// The data set could not be read.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// The explanation that was asked for is not possible.
+    #[error(transparent)]
+    Attribution(AttributionError),
     /// A frame could not be explained.
     #[error("frame {position}: {source}")]
     Explain {
@@ -83,7 +89,7 @@ pub enum RunError {
 }
 
 /// What is known while the run goes on, for whoever shows progress.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Progress {
     /// Frames stored, those of an earlier part included.
     pub stored: u64,
@@ -93,8 +99,25 @@ pub struct Progress {
     pub correct: u64,
     /// Frames of this part.
     pub here: u64,
-    /// Sum and number of the pixel ratios of the last method.
-    pub ratios: (f64, u64),
+    /// Sum and number of the pixel ratios of this part, by method.
+    pub ratios: BTreeMap<String, (f64, u64)>,
+    /// The frame that was stored last.
+    pub last: Option<LastFrame>,
+}
+
+/// What became of a frame, in short.
+#[derive(Clone, Debug)]
+pub struct LastFrame {
+    /// Position in the data set.
+    pub position: u32,
+    /// True class.
+    pub truth: u16,
+    /// Class with the highest logit.
+    pub predicted: u16,
+    /// Its softmax probability.
+    pub confidence: f32,
+    /// Pixel ratio by method, where there is one.
+    pub ratios: Vec<(String, f64)>,
 }
 
 /// Where a run gets its frames, its network and its orders from.
@@ -106,8 +129,8 @@ pub struct Job<'a> {
     pub folder: &'a Path,
     /// Continue what is there.
     pub resume: bool,
-    /// Becomes true when the run shall end early and cleanly.
-    pub stop: &'a AtomicBool,
+    /// Tells the run to end early and cleanly, and watchers how far it is.
+    pub signals: &'a Arc<Signals>,
 }
 
 /// Run to the end, or until told to stop; gives the summary, which says whether it is complete.
@@ -125,7 +148,8 @@ pub fn run(
 ) -> Result<Summary, RunError> {
     network.manifest().check_classes(source.class_names())?;
     let asked = job.plan.positions(source.len())?;
-    let mut explainer = Explainer::new(job.plan, network)?.with_games(job.folder.join(GAMES));
+    let mut explainer =
+        Explainer::new(job.plan, network, job.signals)?.with_games(job.folder.join(GAMES));
     let settings = describe(job.plan, network, source, &explainer, asked.len());
     let mut store = if job.resume {
         RunStore::resume(job.folder, &settings, decides_results)?
@@ -151,7 +175,7 @@ pub fn run(
     let dropped = serde_json::to_string(&dropped).map_err(ReportError::Json)?;
     store.set("frames.dropped", &dropped)?;
     store.set("telemetry.frames_dropped", &defmt_host::dropped().to_string())?;
-    drop(store);
+    store.finish()?;
     Ok(report::write(job.folder)?)
 }
 
@@ -169,7 +193,7 @@ fn stream(
     // capacity 1: the next frame is rendered while this one is explained, not more
     let (link, arriving) = crossbeam_channel::bounded(1);
     let (give_back, returned) = crossbeam_channel::bounded(SLOTS);
-    let stop = || job.stop.load(Ordering::Relaxed);
+    let stop = || job.signals.stopped();
     let skip_bad = job.plan.skip_bad;
     std::thread::scope(|scope| {
         let camera = scope
@@ -181,6 +205,9 @@ fn stream(
         show(&progress);
         let mut failure = None;
         for delivery in &arriving {
+            if stop() {
+                break;
+            }
             let result = receiver.receive(&delivery, clock);
             let (truth, capture, slot) = (delivery.truth, delivery.capture, delivery.slot);
             // the camera may have finished and no longer need it
@@ -195,6 +222,7 @@ fn stream(
                 .map_err(|source| RunError::Explain { position, source });
             let mut row = match explained {
                 Ok(row) => row,
+                Err(_) if stop() => break,
                 Err(error) => {
                     failure = Some(error);
                     break;
@@ -205,10 +233,12 @@ fn stream(
             let end = clock.now().since(received.header.scheduled);
             row.stages.push((Stage::EndToEnd, end.0));
             note(&row, received.header.sequence);
-            if let Err(error) = store.add(&row) {
+            let (stored, taken) = clock.time(|| store.add(&row));
+            if let Err(error) = stored {
                 failure = Some(error.into());
                 break;
             }
+            store.add_store_time(row.position, taken.0);
             counters.processed += 1;
             progress.take(&row);
             show(&progress);
@@ -220,9 +250,13 @@ fn stream(
             return Err(error);
         }
         let film = camera?;
-        counters.frames_in = film.counters.frames_in;
         for reason in DropReason::ALL {
             counters.dropped_by[reason as usize] += film.counters.dropped_by[reason as usize];
+        }
+        counters.frames_in = film.counters.frames_in;
+        if stop() {
+            // frames that were filmed but not yet stored are taken back: --resume films them again
+            counters.frames_in = counters.processed + counters.dropped();
         }
         Event::Finished { counters }.log();
         if counters.balanced() {
@@ -239,10 +273,21 @@ impl Progress {
         self.stored += 1;
         self.here += 1;
         self.correct += u64::from(row.correct());
-        if let Some(ratio) = row.attributions.last().and_then(|a| a.ratio.ok()) {
-            self.ratios.0 += ratio;
-            self.ratios.1 += 1;
+        let ratios =
+            row.attributions.iter().filter_map(|a| Some((a.method.clone(), a.ratio.ok()?)));
+        let ratios: Vec<(String, f64)> = ratios.collect();
+        for (method, ratio) in &ratios {
+            let (sum, count) = self.ratios.entry(method.clone()).or_default();
+            *sum += ratio;
+            *count += 1;
         }
+        self.last = Some(LastFrame {
+            position: row.position,
+            truth: row.class,
+            predicted: row.top5.first().copied().unwrap_or(u16::MAX),
+            confidence: row.confidence,
+            ratios,
+        });
     }
 }
 
@@ -298,10 +343,16 @@ fn describe(
     all
 }
 
-/// Open a data set by its name, for example `synthetic:CF/test`.
+/// Open a data set by its name, for example `synthetic:CF/test`, or a folder of pictures with masks.
 ///
 /// # Errors
-/// If the name is not understood.
-pub fn open_source(name: &str) -> Result<Box<dyn FrameSource>, SourceError> {
-    Ok(Box::new(Synthetic::open(name)?))
+/// If the name is not understood, or the folder is no data set for this network.
+pub fn open_source(plan: &RunPlan, network: &Network) -> Result<Box<dyn FrameSource>, SourceError> {
+    let options = OpenOptions {
+        skip_bad: plan.skip_bad,
+        classes: u16::try_from(network.info().classes).ok(),
+        list: None,
+        threads: plan.threads,
+    };
+    datasets::open::open(&plan.data, &options)
 }

@@ -100,6 +100,8 @@ pub struct ShapSettings {
     pub output: Output,
     /// Seed of the plan.
     pub seed: u64,
+    /// Frames that are explained this way, spread evenly over the run; 0 = all.
+    pub frames: usize,
 }
 
 impl Default for ShapSettings {
@@ -113,6 +115,7 @@ impl Default for ShapSettings {
             baseline: Baseline::Zero,
             output: Output::Logit,
             seed: 1,
+            frames: 0,
         }
     }
 }
@@ -141,7 +144,7 @@ pub struct RunPlan {
     pub upsampling: Upsampling,
     /// Threads that evaluate coalitions; 0 = all cores.
     pub threads: usize,
-    /// Pictures kept for the report.
+    /// Pictures kept for the report: those of the positions below this number.
     pub previews: usize,
     /// Count frames that cannot be read instead of ending the run.
     pub skip_bad: bool,
@@ -167,9 +170,45 @@ impl Default for RunPlan {
 }
 
 /// Network of the built-in plan.
-pub(super) const DEFAULT_MODEL: &str = "resnet-tiny-cf";
+const DEFAULT_MODEL: &str = "resnet50-cf";
+/// What a name gets behind it where the zoo holds the network in floating point alone.
+const FLOAT_SUFFIX: &str = ".f32";
+/// Frames that the built-in plan explains by Kernel SHAP: two cores are through within three minutes.
+const BUILT_IN_SHAP_FRAMES: usize = 10;
 
 impl RunPlan {
+    /// What runs when nothing is asked for: 82 rendered frames, one of each class, `GradCAM` on all and Kernel SHAP on
+    /// ten of them.
+    #[must_use]
+    pub fn built_in() -> Self {
+        let shap = ShapSettings { frames: BUILT_IN_SHAP_FRAMES, ..ShapSettings::default() };
+        Self { shap, ..Self::default() }
+    }
+
+    /// Name of the network as the zoo has it: `NAME`, or `NAME.f32` where only that one is there.
+    #[must_use]
+    pub fn model_in_zoo(&self) -> String {
+        let float = format!("{}{FLOAT_SUFFIX}", self.model);
+        let found = |name: &str| models::zoo::find(name).is_ok();
+        if !found(&self.model) && found(&float) { float } else { self.model.clone() }
+    }
+
+    /// Whether a method explains the frame at a position.
+    #[must_use]
+    pub const fn explains(&self, method: Method, position: u32) -> bool {
+        let wanted = self.shap.frames;
+        let (position, frames) = (position as usize, self.frames);
+        match method {
+            Method::Gradcam => true,
+            // the last of each of `wanted` equal parts, so that the first results come at once
+            Method::KernelShap => {
+                wanted == 0
+                    || wanted >= frames
+                    || (position + 1) * wanted / frames > position * wanted / frames
+            }
+        }
+    }
+
     /// Read a plan; what it does not name keeps its default.
     ///
     /// # Errors
@@ -243,6 +282,21 @@ mod tests {
         assert_eq!(toml::from_str::<RunPlan>(&text).unwrap(), plan);
         assert!(toml::from_str::<RunPlan>("frmes = 7").is_err());
         assert_eq!(toml::from_str::<RunPlan>("").unwrap(), RunPlan::default());
+    }
+
+    #[test]
+    fn kernel_shap_is_spread_over_the_frames() {
+        for (frames, wanted) in [(82, 10), (10, 10), (7, 3), (5, 9), (30, 0)] {
+            let shap = ShapSettings { frames: wanted, ..ShapSettings::default() };
+            let plan = RunPlan { frames, shap, ..RunPlan::default() };
+            let chosen: Vec<u32> = (0..u32::try_from(frames).unwrap())
+                .filter(|&p| plan.explains(Method::KernelShap, p))
+                .collect();
+            let expected = if wanted == 0 { frames } else { wanted.min(frames) };
+            assert_eq!(chosen.len(), expected, "{chosen:?}");
+            assert!(plan.explains(Method::Gradcam, 0));
+        }
+        assert!(!RunPlan::built_in().explains(Method::KernelShap, 0), "the first result is quick");
     }
 
     #[test]

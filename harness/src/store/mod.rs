@@ -18,7 +18,7 @@ pub use read::{Stored, StoredFrame};
 pub use rows::{AttributionRow, FrameRow, Preview, Stage};
 pub use write::RunStore;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Schema version that this code writes and reads.
 pub const SCHEMA: i64 = 2;
@@ -29,6 +29,27 @@ pub const FILE_NAME: &str = "run.sqlite";
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
+    /// The disk is full.
+    #[error(
+        "{path}: no room left on the disk ({source}); free some, then go on with --resume: \
+         what was stored before is safe"
+    )]
+    Full {
+        /// The store.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// The run folder cannot be written.
+    #[error(
+        "{path}: a run folder that can be written expected, {source}; choose another with --out"
+    )]
+    Folder {
+        /// Folder or store.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The database reported an error.
     #[error("{path}: {source}")]
     Database {
@@ -94,4 +115,15 @@ pub enum StoreError {
         /// Why.
         source: std::io::Error,
     },
+}
+
+impl StoreError {
+    /// An error of the database, with the remedy where there is one.
+    fn database(path: &Path, source: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        match source.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => Self::Full { path, source },
+            _ => Self::Database { path, source },
+        }
+    }
 }

@@ -41,7 +41,7 @@ impl Stored {
             &path,
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )
-        .map_err(|source| StoreError::Database { path: path.clone(), source })?;
+        .map_err(|source| StoreError::database(&path, source))?;
         check_version(&path, &db)?;
         let settings = settings(&path, &db)?;
         let frames = frames(&path, &db)?;
@@ -72,7 +72,7 @@ impl Stored {
         match result {
             Ok(preview) => Ok(Some(preview)),
             Err(rusqlite::Error::QueryReturnedNoRows) => Ok(None),
-            Err(source) => Err(StoreError::Database { path: self.path.clone(), source }),
+            Err(source) => Err(StoreError::database(&self.path, source)),
         }
     }
 
@@ -83,7 +83,7 @@ impl Stored {
     pub fn plan(&self, hash: &str) -> Result<Vec<u8>, StoreError> {
         self.db
             .query_row("SELECT body FROM plan WHERE hash = ?1", [hash], |row| row.get(0))
-            .map_err(|source| StoreError::Database { path: self.path.clone(), source })
+            .map_err(|source| StoreError::database(&self.path, source))
     }
 
     /// Methods of which there is at least one attribution, in alphabetical order.
@@ -102,7 +102,7 @@ impl Stored {
 
 pub(super) fn version(path: &Path, db: &Connection) -> Result<i64, StoreError> {
     db.query_row("PRAGMA user_version", [], |row| row.get(0))
-        .map_err(|source| StoreError::Database { path: path.to_owned(), source })
+        .map_err(|source| StoreError::database(path, source))
 }
 
 pub(super) fn check_version(path: &Path, db: &Connection) -> Result<(), StoreError> {
@@ -262,7 +262,7 @@ fn collect<T>(
     read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Vec<T>, StoreError> {
     let run = || -> rusqlite::Result<Vec<T>> { db.prepare(sql)?.query_map([], read)?.collect() };
-    run().map_err(|source| StoreError::Database { path: path.to_owned(), source })
+    run().map_err(|source| StoreError::database(path, source))
 }
 
 fn f32_from_bytes(bytes: &[u8]) -> Option<Vec<f32>> {
@@ -345,8 +345,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut store = RunStore::create(dir.path(), &settings("7")).unwrap();
         store.add_plan("abc", b"body").unwrap();
-        store.add(&row(4)).unwrap();
-        store.add(&row(2)).unwrap();
+        let timeless = |p| FrameRow { stages: vec![(Stage::Network, 1234)], ..row(p) };
+        store.add(&timeless(4)).unwrap();
+        store.add_store_time(4, 5);
+        store.add(&timeless(2)).unwrap();
+        store.add_store_time(2, 5);
+        store.finish().unwrap();
         let stored = Stored::open(dir.path()).unwrap();
         let want: Vec<_> = [2, 4].map(|p| FrameRow { preview: None, ..row(p) }).into();
         assert_eq!(stored.frames, want);

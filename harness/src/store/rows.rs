@@ -13,25 +13,31 @@ pub enum Stage {
     Preprocess,
     /// One forward pass with feature map.
     Network,
-    /// The closed-form GradCAM map and its ratio.
+    /// The closed-form GradCAM map.
     Gradcam,
-    /// All coalitions, the fit and the ratio.
+    /// All coalitions and the fit.
     KernelShap,
-    /// Writing the row.
+    /// The mask, pixel ratios, chance and ceilings.
+    Metrics,
+    /// The picture kept for the report.
+    Preview,
+    /// Writing the row of the frame, until it would survive a power cut.
     Store,
-    /// From the scheduled capture time to the stored row.
+    /// From the scheduled capture time until all results are known, before they are stored.
     EndToEnd,
 }
 
 impl Stage {
     /// All stages in order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Capture,
         Self::Transport,
         Self::Preprocess,
         Self::Network,
         Self::Gradcam,
         Self::KernelShap,
+        Self::Metrics,
+        Self::Preview,
         Self::Store,
         Self::EndToEnd,
     ];
@@ -46,6 +52,8 @@ impl Stage {
             Self::Network => "network",
             Self::Gradcam => "gradcam",
             Self::KernelShap => "kernel_shap",
+            Self::Metrics => "metrics",
+            Self::Preview => "preview",
             Self::Store => "store",
             Self::EndToEnd => "end_to_end",
         }

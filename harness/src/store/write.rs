@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags, params};
 
 use crate::metrics::Undefined;
 
-use super::{FILE_NAME, FrameRow, SCHEMA, StoreError};
+use super::{FILE_NAME, FrameRow, SCHEMA, Stage, StoreError};
 
 const TABLES: &str = "
 CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -71,6 +71,8 @@ pub struct RunStore {
     path: PathBuf,
     db: Connection,
     done: BTreeSet<u32>,
+    /// A stage of a stored frame whose time was not known when its row was written.
+    late: Option<(u32, Stage, u64)>,
 }
 
 impl RunStore {
@@ -80,7 +82,7 @@ impl RunStore {
     /// If the folder cannot be written or holds a run already.
     pub fn create(folder: &Path, settings: &BTreeMap<String, String>) -> Result<Self, StoreError> {
         fs::create_dir_all(folder)
-            .map_err(|source| StoreError::File { path: folder.to_owned(), source })?;
+            .map_err(|source| StoreError::Folder { path: folder.to_owned(), source })?;
         let path = folder.join(FILE_NAME);
         if path.exists() {
             return Err(StoreError::Exists { path });
@@ -98,8 +100,8 @@ impl RunStore {
             transaction.pragma_update(None, "user_version", SCHEMA)?;
             transaction.commit()
         };
-        fill().map_err(|source| StoreError::Database { path: path.clone(), source })?;
-        Ok(Self { path, db, done: BTreeSet::new() })
+        fill().map_err(|source| StoreError::database(&path, source))?;
+        Ok(Self { path, db, done: BTreeSet::new(), late: None })
     }
 
     /// Open the store of a run that was cut off; without one, start anew.
@@ -118,7 +120,7 @@ impl RunStore {
             return Self::create(folder, settings);
         }
         let db = connect(&path)?;
-        let broken = |source| StoreError::Database { path: path.clone(), source };
+        let broken = |source| StoreError::database(&path, source);
         if super::read::version(&path, &db)? == 0 && is_empty(&db).map_err(broken)? {
             // killed between creating the file and its first transaction
             drop(db);
@@ -147,7 +149,7 @@ impl RunStore {
                 done.insert(position.map_err(broken)?);
             }
         }
-        Ok(Self { path, db, done })
+        Ok(Self { path, db, done, late: None })
     }
 
     /// Positions that are stored already.
@@ -193,12 +195,29 @@ impl RunStore {
     pub fn add(&mut self, row: &FrameRow) -> Result<(), StoreError> {
         let inserted = self.insert(row);
         self.check(inserted)?;
+        self.late = None;
         self.done.insert(row.position);
         Ok(())
     }
 
+    /// Note the time that storing a frame took. It goes in with the next frame, or with
+    /// [`RunStore::finish`]; a run that is cut off in between lacks this one value.
+    pub fn add_store_time(&mut self, position: u32, micros: u64) {
+        self.late = Some((position, Stage::Store, micros));
+    }
+
+    /// Store what is still outstanding.
+    ///
+    /// # Errors
+    /// If the database cannot be written.
+    pub fn finish(mut self) -> Result<(), StoreError> {
+        let written = insert_late(&self.db, self.late.take());
+        self.check(written)
+    }
+
     fn insert(&mut self, row: &FrameRow) -> rusqlite::Result<()> {
         let transaction = self.db.transaction()?;
+        insert_late(&transaction, self.late)?;
         let top5: Vec<String> = row.top5.iter().map(u16::to_string).collect();
         transaction
             .prepare_cached(
@@ -250,9 +269,7 @@ impl RunStore {
                 ])?;
         }
         for (stage, micros) in &row.stages {
-            transaction.prepare_cached("INSERT INTO stage_time VALUES (?1, ?2, ?3)")?.execute(
-                params![row.position, stage.name(), i64::try_from(*micros).unwrap_or(i64::MAX)],
-            )?;
+            insert_time(&transaction, row.position, *stage, *micros)?;
         }
         if let Some(preview) = &row.preview {
             transaction
@@ -263,11 +280,28 @@ impl RunStore {
     }
 
     fn check<T>(&self, result: rusqlite::Result<T>) -> Result<T, StoreError> {
-        result.map_err(|source| StoreError::Database { path: self.path.clone(), source })
+        result.map_err(|source| StoreError::database(&self.path, source))
     }
 }
 
+fn insert_late(db: &Connection, late: Option<(u32, Stage, u64)>) -> rusqlite::Result<()> {
+    late.map_or(Ok(()), |(position, stage, micros)| insert_time(db, position, stage, micros))
+}
+
+fn insert_time(db: &Connection, position: u32, stage: Stage, micros: u64) -> rusqlite::Result<()> {
+    let micros = i64::try_from(micros).unwrap_or(i64::MAX);
+    db.prepare_cached("INSERT INTO stage_time VALUES (?1, ?2, ?3)")?
+        .execute(params![position, stage.name(), micros])
+        .map(drop)
+}
+
 fn connect(path: &Path) -> Result<Connection, StoreError> {
+    // SQLite opens what it cannot write, says so only later, and without the reason
+    fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)
+        .map_err(|source| StoreError::Folder { path: path.to_owned(), source })?;
     let open = || -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
@@ -279,7 +313,7 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
         db.pragma_update(None, "foreign_keys", true)?;
         Ok(db)
     };
-    open().map_err(|source| StoreError::Database { path: path.to_owned(), source })
+    open().map_err(|source| StoreError::database(path, source))
 }
 
 fn is_empty(db: &Connection) -> rusqlite::Result<bool> {

@@ -10,6 +10,8 @@ COMMANDS = {
     "export": "write a trained network as ONNX with its manifest",
     "pieces": "split files into small pieces, or join them",
     "goldens": "make the small reference files for the tests in Rust",
+    "exports": "write graphs of torchvision, timm and MMPreTrain without weights, for the tests in Rust",
+    "parity": "what PyTorch and Captum make of rendered pictures, for the tests in Rust",
     "quantization": "quantize with ONNX Runtime and compare with a file of `roadgaze calibrate`",
     "reference": "run PyTorch and Captum, or ONNX Runtime, over a rendered set, into a run store",
     "games": "record coalition outputs of pictures, for `roadgaze bench --estimators`",
