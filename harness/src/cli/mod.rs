@@ -7,6 +7,7 @@ mod compare;
 mod decode;
 mod doctor;
 mod estimators;
+mod merge;
 mod own_model;
 mod plan;
 mod progress;
@@ -54,6 +55,8 @@ enum Command {
     Compare(compare::CompareArgs),
     /// Compare estimators of Kernel SHAP on recorded games
     Estimators(estimators::EstimatorArgs),
+    /// Put the shards of an evaluation together into one run
+    Merge(merge::MergeArgs),
     /// Print the device events of a run
     Decode(decode::DecodeArgs),
     /// Known-answer self-test and state of this device
@@ -75,6 +78,7 @@ impl Cli {
             Some(Command::Plan(args)) => plan::execute(&args),
             Some(Command::Compare(args)) => compare::execute(&args),
             Some(Command::Estimators(args)) => estimators::execute(&args),
+            Some(Command::Merge(args)) => merge::execute(&args),
             Some(Command::Decode(args)) => decode::execute(&args),
             Some(Command::Doctor(args)) => doctor::execute(&args),
         }

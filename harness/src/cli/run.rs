@@ -12,7 +12,7 @@ use super::{Outcome, own_model};
 use crate::attribution::{Baseline, Estimator, Grid, Output};
 use crate::clock::Clock;
 use crate::report;
-use crate::run::{self, Job, Method, RunPlan, Signals, Target};
+use crate::run::{self, Job, Method, RunPlan, Shard, Signals, Target};
 
 /// Exit code after Ctrl-C, as shells have it.
 const STOPPED: i32 = 130;
@@ -73,6 +73,9 @@ pub(super) struct RunArgs {
     /// Threads for coalitions [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// Part of the frames that this machine does: I/N, I from 1 to N; `roadgaze merge` puts the parts together
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
     /// Run folder [default: runs/MODEL-DATA]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -182,6 +185,7 @@ fn plan(args: &RunArgs) -> anyhow::Result<RunPlan> {
     }
     set(&mut plan.shap.grid, args.shap_grid);
     set(&mut plan.shap.baseline, args.shap_baseline);
+    plan.shard = args.shard.or(plan.shard);
     plan.skip_bad |= args.skip_bad;
     if let Some(list) = &args.attribute {
         plan.attribute = methods(list)?;
@@ -243,8 +247,9 @@ fn default_folder(plan: &RunPlan) -> PathBuf {
         let keep = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' };
         name.chars().map(keep).collect()
     };
+    let shard = plan.shard.map(|s| format!("-{}-of-{}", s.number, s.of)).unwrap_or_default();
     PathBuf::from("runs").join(format!(
-        "{}-{}",
+        "{}-{}{shard}",
         plain(&plan.model),
         plain(&plan.data.replace([':', '/'], "-"))
     ))

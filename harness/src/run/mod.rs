@@ -5,10 +5,12 @@
 mod explain;
 pub mod machine;
 mod plan;
+mod shard;
 mod signals;
 
 pub use explain::{ExplainError, Explainer};
 pub use plan::{Method, PlanError, RunPlan, ShapSettings, Target};
+pub use shard::Shard;
 pub use signals::Signals;
 
 use std::collections::BTreeMap;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::shard::Shard;
 use crate::attribution::{Baseline, Estimator, GradCamSettings, Grid, Output, Upsampling};
 use crate::games::RecordSettings;
 
@@ -148,6 +149,8 @@ pub struct RunPlan {
     pub previews: usize,
     /// Count frames that cannot be read instead of ending the run.
     pub skip_bad: bool,
+    /// Part of the frames that this machine does; nothing = all.
+    pub shard: Option<Shard>,
 }
 
 impl Default for RunPlan {
@@ -165,6 +168,7 @@ impl Default for RunPlan {
             threads: 0,
             previews: 200,
             skip_bad: false,
+            shard: None,
         }
     }
 }
@@ -232,7 +236,19 @@ impl RunPlan {
                 found: self.frames.to_string(),
             });
         }
-        Ok((0..u32::try_from(self.frames).unwrap_or(u32::MAX)).collect())
+        let all = 0..u32::try_from(self.frames).unwrap_or(u32::MAX);
+        let mine: Vec<u32> = match self.shard {
+            None => all.collect(),
+            Some(shard) => all.filter(|&position| shard.holds(position)).collect(),
+        };
+        if mine.is_empty() {
+            return Err(PlanError::Range {
+                name: "--shard",
+                expected: format!("at most {} shards, one a frame,", self.frames),
+                found: self.shard.map(|s| s.to_string()).unwrap_or_default(),
+            });
+        }
+        Ok(mine)
     }
 
     /// Threads to use.

@@ -9,11 +9,13 @@
 //! and mask of the frames kept for the report). Schema version: `PRAGMA user_version`.
 
 mod device;
+mod merge;
 mod read;
 mod rows;
 pub mod sketch;
 mod write;
 
+pub use merge::{MergeError, SHARD, merge};
 pub use read::{Stored, StoredFrame};
 pub use rows::{AttributionRow, FrameRow, Preview, Stage};
 pub use write::RunStore;

@@ -255,7 +255,7 @@ fn reason(name: &str) -> Option<Undefined> {
     [Undefined::NoPositive, Undefined::EmptyMask].into_iter().find(|u| u.name() == name)
 }
 
-fn collect<T>(
+pub(super) fn collect<T>(
     path: &Path,
     db: &Connection,
     sql: &str,
@@ -271,11 +271,11 @@ fn f32_from_bytes(bytes: &[u8]) -> Option<Vec<f32>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::RunStore;
     use super::*;
 
-    fn row(position: u32) -> FrameRow {
+    pub(in crate::store) fn row(position: u32) -> FrameRow {
         FrameRow {
             position,
             class: 3,

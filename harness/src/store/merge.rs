@@ -1,0 +1,302 @@
+//! Putting the shards of an evaluation together into one store, as if one machine had run it all.
+//!
+//! What decides results must be equal in all parts, and their positions must fill the run: none twice, none missing.
+//! Everything is checked before the first byte is written.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, params};
+
+use super::read::{Stored, collect};
+use super::{FILE_NAME, RunStore, StoreError};
+
+/// Tables that are copied row by row; `setting` is made anew.
+const TABLES: [&str; 5] = ["plan", "frame", "attribution", "stage_time", "preview"];
+/// Setting that says which part of a run a store holds.
+pub const SHARD: &str = "set.shard";
+
+/// Why runs cannot be merged.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MergeError {
+    /// Nothing to merge.
+    #[error("merge: two or more run folders expected, {0} found")]
+    TooFew(usize),
+    /// A part cannot be read, or the result cannot be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Two parts were run with different settings.
+    #[error(
+        "{path}: {setting} = {found}, but {other} has {expected}; only runs of one plan, network and data set merge"
+    )]
+    Mixed {
+        /// The part that differs.
+        path: PathBuf,
+        /// First setting that differs.
+        setting: String,
+        /// Its value there.
+        found: String,
+        /// The part that it is compared with.
+        other: PathBuf,
+        /// Its value there.
+        expected: String,
+    },
+    /// A frame is in two parts.
+    #[error("{path}: frame {position} is in {other} too; name every shard once")]
+    Twice {
+        /// The part.
+        path: PathBuf,
+        /// The frame.
+        position: u32,
+        /// The other part.
+        other: PathBuf,
+    },
+    /// Frames are in no part.
+    #[error(
+        "merge: frames 0 to {last} expected, {missing} of them in no part (first {first}); \
+         finish their shard with --resume or name its folder too"
+    )]
+    Gap {
+        /// Last position of the run.
+        last: u32,
+        /// Missing frames.
+        missing: usize,
+        /// First of them.
+        first: u32,
+    },
+    /// The number of frames of the whole run is not in the settings.
+    #[error(
+        "{path}: {setting} expected among the settings, not found; was it written by `roadgaze run`?"
+    )]
+    NoSetting {
+        /// The part.
+        path: PathBuf,
+        /// Name of the setting.
+        setting: &'static str,
+    },
+}
+
+/// Merge the runs in `parts` into a new store in `folder`; gives the number of frames.
+///
+/// The facts about machines are kept by part (`part.N.machine...`), so that figures of latency can be told apart.
+///
+/// # Errors
+/// If a part cannot be read, parts do not belong together, frames are missing or double, or the result cannot be
+/// written; then `folder` holds no run.
+pub fn merge(parts: &[PathBuf], folder: &Path) -> Result<usize, MergeError> {
+    if parts.len() < 2 {
+        return Err(MergeError::TooFew(parts.len()));
+    }
+    let runs: Vec<Stored> = parts.iter().map(|p| Stored::open(p)).collect::<Result<_, _>>()?;
+    same_settings(parts, &runs)?;
+    let frames = whole(parts, &runs)?;
+    let settings = joined_settings(&runs, frames);
+    let store = RunStore::create(folder, &settings)?;
+    let path = store.path().to_owned();
+    drop(store);
+    if let Err(error) = copy(&path, parts) {
+        // nothing half made stays behind
+        for suffix in ["", "-wal", "-shm"] {
+            let mut name = path.clone().into_os_string();
+            name.push(suffix);
+            drop(std::fs::remove_file(name));
+        }
+        return Err(error.into());
+    }
+    Ok(frames)
+}
+
+/// Whether a setting decides results and so must be equal in all parts.
+fn decides(name: &str) -> bool {
+    name != SHARD && (name.starts_with("set.") || name.starts_with("hash."))
+}
+
+fn same_settings(parts: &[PathBuf], runs: &[Stored]) -> Result<(), MergeError> {
+    let (first, rest) = runs.split_first().ok_or(MergeError::TooFew(0))?;
+    for (run, path) in rest.iter().zip(&parts[1..]) {
+        let names = first.settings.keys().chain(run.settings.keys()).filter(|name| decides(name));
+        for name in names {
+            let value = |of: &Stored| {
+                of.settings.get(name).cloned().unwrap_or_else(|| "nothing".to_owned())
+            };
+            // the binary may differ between machines; results are compared by the other hashes
+            if name != "hash.executable" && value(first) != value(run) {
+                return Err(MergeError::Mixed {
+                    path: path.clone(),
+                    setting: name.clone(),
+                    found: value(run),
+                    other: parts[0].clone(),
+                    expected: value(first),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Check that every frame is in exactly one part; gives their number.
+fn whole(parts: &[PathBuf], runs: &[Stored]) -> Result<usize, MergeError> {
+    let asked = runs[0].settings.get("set.frames").and_then(|n| n.parse::<u32>().ok());
+    let asked = asked
+        .filter(|&n| n > 0)
+        .ok_or_else(|| MergeError::NoSetting { path: parts[0].clone(), setting: "set.frames" })?;
+    let mut owner = BTreeMap::new();
+    for (run, path) in runs.iter().zip(parts) {
+        for frame in &run.frames {
+            if let Some(other) = owner.insert(frame.position, path) {
+                let (path, other) = (path.clone(), other.clone());
+                return Err(MergeError::Twice { path, position: frame.position, other });
+            }
+        }
+    }
+    let mut missing = (0..asked).filter(|position| !owner.contains_key(position));
+    match missing.next() {
+        None => Ok(owner.len()),
+        Some(first) => {
+            Err(MergeError::Gap { last: asked - 1, missing: 1 + missing.count(), first })
+        }
+    }
+}
+
+fn joined_settings(runs: &[Stored], frames: usize) -> BTreeMap<String, String> {
+    let mut all: BTreeMap<String, String> = runs[0].settings.clone();
+    all.insert(SHARD.to_owned(), "null".to_owned());
+    all.insert("frames.asked".to_owned(), frames.to_string());
+    let mut dropped: BTreeMap<String, u64> = BTreeMap::new();
+    for run in runs {
+        let here = run.settings.get("frames.dropped").map(String::as_str).unwrap_or_default();
+        for (reason, n) in serde_json::from_str::<BTreeMap<String, u64>>(here).unwrap_or_default() {
+            *dropped.entry(reason).or_default() += n;
+        }
+    }
+    all.insert("frames.dropped".to_owned(), serde_json::json!(dropped).to_string());
+    all.insert("merged.parts".to_owned(), runs.len().to_string());
+    for (number, run) in (1..).zip(runs) {
+        for (name, value) in &run.settings {
+            if name.starts_with("machine.") || name == SHARD || name == "hash.executable" {
+                all.insert(format!("part.{number}.{name}"), value.clone());
+            }
+        }
+    }
+    all
+}
+
+/// Copy all rows in one transaction.
+fn copy(path: &Path, parts: &[PathBuf]) -> Result<(), StoreError> {
+    let broken = |source| StoreError::database(path, source);
+    let mut db = Connection::open(path).map_err(broken)?;
+    let run = |db: &mut Connection| -> rusqlite::Result<()> {
+        for (number, part) in parts.iter().enumerate() {
+            // percent signs and question marks have a meaning in SQLite's file names, so no URI
+            let file = part.join(FILE_NAME);
+            db.execute(&format!("ATTACH ?1 AS part{number}"), params![file.to_string_lossy()])?;
+            let transaction = db.transaction()?;
+            for table in TABLES {
+                // shards share their coalition plan
+                transaction.execute(
+                    &format!(
+                        "INSERT OR IGNORE INTO main.{table} SELECT * FROM part{number}.{table}"
+                    ),
+                    [],
+                )?;
+            }
+            transaction.commit()?;
+            db.execute(&format!("DETACH part{number}"), [])?;
+        }
+        Ok(())
+    };
+    run(&mut db).map_err(broken)?;
+    let check = "PRAGMA integrity_check";
+    let words: Vec<String> = collect(path, &db, check, |row| row.get(0))?;
+    if words == ["ok"] {
+        return Ok(());
+    }
+    Err(StoreError::Value {
+        path: path.to_owned(),
+        place: "integrity_check".to_owned(),
+        what: "ok",
+        found: words.join("; "),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::read::tests::row;
+    use super::*;
+
+    /// A run folder that holds these positions of a run of `frames`.
+    fn part(
+        root: &Path,
+        name: &str,
+        frames: u32,
+        positions: &[u32],
+        extra: &[(&str, &str)],
+    ) -> PathBuf {
+        let folder = root.join(name);
+        let mut settings = BTreeMap::from([
+            ("set.frames".to_owned(), frames.to_string()),
+            ("hash.data".to_owned(), "\"d\"".to_owned()),
+            ("hash.executable".to_owned(), format!("\"{name}\"")),
+            (SHARD.to_owned(), format!("\"{name}\"")),
+            ("machine.cpu".to_owned(), format!("\"cpu of {name}\"")),
+            ("frames.dropped".to_owned(), "{\"bad_packet\":1}".to_owned()),
+        ]);
+        settings.extend(extra.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
+        let mut store = RunStore::create(&folder, &settings).unwrap();
+        store.add_plan("abc", b"body").unwrap();
+        positions.iter().for_each(|&p| store.add(&row(p)).unwrap());
+        store.finish().unwrap();
+        folder
+    }
+
+    #[test]
+    fn shards_become_the_run_that_one_machine_would_have_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let parts =
+            [part(dir.path(), "a", 5, &[0, 2, 4], &[]), part(dir.path(), "b", 5, &[1, 3], &[])];
+        let out = dir.path().join("all");
+        assert_eq!(merge(&parts, &out).unwrap(), 5);
+        let whole = Stored::open(&part(dir.path(), "whole", 5, &[0, 1, 2, 3, 4], &[])).unwrap();
+        let merged = Stored::open(&out).unwrap();
+        assert_eq!(merged.frames, whole.frames);
+        assert_eq!(merged.plan("abc").unwrap(), b"body");
+        assert_eq!(merged.preview(3).unwrap(), whole.preview(3).unwrap());
+        assert_eq!(merged.settings["frames.dropped"], "{\"bad_packet\":2}");
+        assert_eq!(merged.text("part.2.machine.cpu"), "cpu of b");
+        assert_eq!(merged.settings[SHARD], "null");
+    }
+
+    #[test]
+    fn parts_that_do_not_belong_together_are_refused_and_nothing_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("all");
+        let one = part(dir.path(), "one", 4, &[0, 2], &[]);
+        let refused = |other: PathBuf| {
+            let error = merge(&[one.clone(), other], &out).unwrap_err().to_string();
+            assert!(!out.join(FILE_NAME).exists(), "{error}");
+            error
+        };
+        let error = refused(part(dir.path(), "seed", 4, &[1, 3], &[("set.shap.seed", "2")]));
+        assert!(error.contains("set.shap.seed = 2") && error.contains("has nothing"), "{error}");
+        let error = refused(part(dir.path(), "data", 4, &[1, 3], &[("hash.data", "\"e\"")]));
+        assert!(error.contains("hash.data"), "{error}");
+        let error = refused(part(dir.path(), "twice", 4, &[1, 2, 3], &[]));
+        assert!(error.contains("frame 2 is in"), "{error}");
+        let error = refused(part(dir.path(), "gap", 4, &[1], &[]));
+        assert!(error.contains("0 to 3 expected, 1 of them in no part (first 3)"), "{error}");
+        let error = refused(dir.path().join("nowhere"));
+        assert!(error.contains("no file found"), "{error}");
+        let error = merge(&[one.clone()], &out).unwrap_err().to_string();
+        assert!(error.contains("1 found"), "{error}");
+    }
+
+    #[test]
+    fn an_existing_run_is_not_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let parts = [part(dir.path(), "a", 2, &[0], &[]), part(dir.path(), "b", 2, &[1], &[])];
+        let error = merge(&parts, &parts[0]).unwrap_err();
+        assert!(matches!(error, MergeError::Store(StoreError::Exists { .. })), "{error}");
+        assert_eq!(Stored::open(&parts[0]).unwrap().frames.len(), 1);
+    }
+}
