@@ -7,6 +7,7 @@ use comfy_table::{Table, TableStyle, presets};
 
 use super::Outcome;
 use crate::doctor::{self, Diagnosis};
+use crate::run::TargetProfile;
 
 const STYLE: TableStyle = presets::NOTHING;
 
@@ -16,19 +17,23 @@ pub(super) struct DoctorArgs {
     /// Folder in which runs will be stored: its disk is tried
     #[arg(long, value_name = "DIR", default_value = ".")]
     folder: PathBuf,
+    /// Target profile that this machine should meet, for example deploy/targets/arm-automotive.toml
+    #[arg(long, value_name = "FILE")]
+    target: Option<PathBuf>,
     /// Print JSON instead of tables
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn execute(args: &DoctorArgs) -> anyhow::Result<Outcome> {
-    let diagnosis = doctor::examine(&args.folder);
+    let target = args.target.as_deref().map(TargetProfile::read).transpose()?;
+    let diagnosis = doctor::examine(&args.folder, target.as_ref());
     if args.json {
         super::print(&serde_json::to_string_pretty(&diagnosis)?);
     } else {
         super::print(&tables(&diagnosis));
     }
-    Ok(if diagnosis.passed { Outcome::Done } else { Outcome::Missed })
+    Ok(if diagnosis.passed && diagnosis.meets_target { Outcome::Done } else { Outcome::Missed })
 }
 
 fn tables(diagnosis: &Diagnosis) -> String {
@@ -55,5 +60,8 @@ fn tables(diagnosis: &Diagnosis) -> String {
         "\nnot every known answer is right: do not trust figures of this device"
     };
     text.push_str(verdict);
+    if !diagnosis.meets_target {
+        text.push_str("\nthis machine is not what the target profile asks for: see the warnings");
+    }
     text
 }

@@ -12,7 +12,7 @@ use super::{Outcome, own_model};
 use crate::attribution::{Baseline, Estimator, Grid, Output};
 use crate::clock::Clock;
 use crate::report;
-use crate::run::{self, Job, Method, RunPlan, Shard, Signals, Target};
+use crate::run::{self, Job, Method, RunPlan, Shard, Signals, Target, TargetProfile};
 
 /// Exit code after Ctrl-C, as shells have it.
 const STOPPED: i32 = 130;
@@ -36,7 +36,7 @@ pub(super) struct RunArgs {
     attribute: Option<String>,
     /// Class that is explained: predicted or true
     #[arg(long, value_name = "WHICH", value_parser = target)]
-    target: Option<Target>,
+    explained_class: Option<Target>,
     /// Number that is explained: logit or probability
     #[arg(long, value_name = "WHICH", value_parser = output)]
     output: Option<Output>,
@@ -76,6 +76,9 @@ pub(super) struct RunArgs {
     /// Part of the frames that this machine does: I/N, I from 1 to N; `roadgaze merge` puts the parts together
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
+    /// Target profile: its threads and cores are used
+    #[arg(long, value_name = "FILE")]
+    target: Option<PathBuf>,
     /// Run folder [default: runs/MODEL-DATA]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -101,6 +104,15 @@ pub(super) fn execute(args: RunArgs) -> anyhow::Result<Outcome> {
     let mut plan = plan(&args)?;
     if args.write_manifest {
         return own_model::write_manifest(Path::new(&plan.model));
+    }
+    if let Some(path) = &args.target {
+        let profile = TargetProfile::read(path)?;
+        if plan.threads == 0 {
+            plan.threads = profile.threads();
+        }
+        if let Some(problem) = profile.bind() {
+            super::tell(&format!("warning: {problem}"));
+        }
     }
     plan.model = plan.model_in_zoo();
     own_model::offer_manifest(&plan.model, args.json)?;
@@ -174,7 +186,7 @@ fn plan(args: &RunArgs) -> anyhow::Result<RunPlan> {
     set(&mut plan.data, args.data.clone());
     set(&mut plan.frames, args.frames);
     set(&mut plan.threads, args.threads);
-    set(&mut plan.target, args.target);
+    set(&mut plan.target, args.explained_class);
     set(&mut plan.shap.evaluations, args.shap_evals);
     set(&mut plan.shap.seed, args.shap_seed);
     set(&mut plan.record.frames, args.record_game);

@@ -90,6 +90,21 @@ fn zones() -> Vec<f64> {
         .collect()
 }
 
+/// Hottest thermal zone, degrees Celsius.
+pub(super) fn hottest() -> Option<f64> {
+    zones().into_iter().max_by(f64::total_cmp)
+}
+
+/// Memory available, MiB.
+pub(super) fn memory_mib() -> Option<u64> {
+    mib_of(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")
+}
+
+/// Room on the disk of a folder, MiB.
+pub(super) fn free_disk_mib(folder: &Path) -> Option<u64> {
+    mib_of_df(&df(folder)?)
+}
+
 fn temperature(zones: &[f64]) -> Option<Fact> {
     let hottest = zones.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let warning =
@@ -105,24 +120,33 @@ fn load_of(text: &str, cores: usize) -> Option<Fact> {
 }
 
 fn memory_of(meminfo: &str) -> Option<Fact> {
-    let mib = |name: &str| {
-        let line = meminfo.lines().find(|line| line.starts_with(name))?;
-        line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib / 1024)
-    };
-    let (free, all) = (mib("MemAvailable:")?, mib("MemTotal:")?);
+    let (free, all) = (mib_of(meminfo, "MemAvailable:")?, mib_of(meminfo, "MemTotal:")?);
     let warning = (free < LEAST_MEMORY_MIB).then_some("a run takes up to 1 GiB: free some memory");
     Some(warned("memory", format!("{free} of {all} MiB available"), warning))
 }
 
+fn mib_of(meminfo: &str, name: &str) -> Option<u64> {
+    let line = meminfo.lines().find(|line| line.starts_with(name))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib / 1024)
+}
+
 /// Asks `df`, because the standard library does not know file systems.
-fn free_disk(folder: &Path) -> Option<Fact> {
+fn df(folder: &Path) -> Option<String> {
     let output = Command::new("df").arg("-Pk").arg(folder).output().ok()?;
-    free_disk_of(&String::from_utf8_lossy(&output.stdout))
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn free_disk(folder: &Path) -> Option<Fact> {
+    free_disk_of(&df(folder)?)
+}
+
+fn mib_of_df(df: &str) -> Option<u64> {
+    let kib: u64 = df.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()?;
+    Some(kib / 1024)
 }
 
 fn free_disk_of(df: &str) -> Option<Fact> {
-    let kib: u64 = df.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()?;
-    let free = kib / 1024;
+    let free = mib_of_df(df)?;
     let warning =
         (free < LEAST_FREE_MIB).then_some("a long run may fill the disk: free some, or use --out");
     Some(warned("free disk", format!("{free} MiB"), warning))

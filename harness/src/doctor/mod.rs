@@ -5,12 +5,14 @@
 
 mod device;
 mod known_answers;
+mod target;
 
 use std::path::Path;
 
 use serde::Serialize;
 
 use crate::clock::Clock;
+use crate::run::TargetProfile;
 
 /// Version of the schema of `doctor --json`.
 pub const SCHEMA: u32 = 1;
@@ -47,15 +49,18 @@ pub struct Diagnosis {
     pub schema: u32,
     /// Whether every known answer was right.
     pub passed: bool,
+    /// Whether the device is as the target profile wants it; true without one.
+    pub meets_target: bool,
     /// Known answers.
     pub checks: Vec<Check>,
     /// State of the device.
     pub device: Vec<Fact>,
 }
 
-/// Recompute all known answers and ask the device for its state; the store is tried in `folder`.
+/// Recompute all known answers and ask the device for its state; the store is tried in `folder`. With a target profile,
+/// what the device does not meet of it is a fact with a warning.
 #[must_use]
-pub fn examine(folder: &Path) -> Diagnosis {
+pub fn examine(folder: &Path, target: Option<&TargetProfile>) -> Diagnosis {
     let clock = Clock::start();
     let run = |(name, check): (&'static str, known_answers::Try)| {
         let (answer, taken) = clock.time(|| check(folder));
@@ -67,7 +72,11 @@ pub fn examine(folder: &Path) -> Diagnosis {
     };
     let checks: Vec<Check> = known_answers::ALL.into_iter().map(run).collect();
     let passed = checks.iter().all(|check| check.passed);
-    Diagnosis { schema: SCHEMA, passed, checks, device: device::facts(folder) }
+    let mut device = device::facts(folder);
+    let target = target.map_or_else(Vec::new, |profile| target::facts(profile, folder));
+    let meets_target = target.iter().all(|fact| fact.warning.is_none());
+    device.extend(target);
+    Diagnosis { schema: SCHEMA, passed, meets_target, checks, device }
 }
 
 #[cfg(test)]
@@ -77,7 +86,7 @@ mod tests {
     #[test]
     fn a_sound_machine_passes_and_leaves_nothing_behind() {
         let folder = tempfile::tempdir().unwrap();
-        let diagnosis = examine(folder.path());
+        let diagnosis = examine(folder.path(), None);
         for check in &diagnosis.checks {
             assert!(check.passed, "{}: {}", check.name, check.detail);
         }

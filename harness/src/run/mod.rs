@@ -7,11 +7,13 @@ pub mod machine;
 mod plan;
 mod shard;
 mod signals;
+mod target;
 
 pub use explain::{ExplainError, Explainer};
 pub use plan::{Method, PlanError, RunPlan, ShapSettings, Target};
 pub use shard::Shard;
 pub use signals::Signals;
+pub use target::{CoreProfile, TargetProfile};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
