@@ -190,7 +190,14 @@ fn several_grids_and_baselines_run() {
         let out = folder.path().join(grid).display().to_string();
         let mut command = roadgaze(&["run", "--model", &model, "--frames", "1", "--out", &out]);
         command.args(["--attribute", "kernel-shap", "--shap-evals", "200", "--json"]);
-        command.args(["--shap-grid", grid, "--shap-baseline", baseline, "--explained-class", "true"]);
+        command.args([
+            "--shap-grid",
+            grid,
+            "--shap-baseline",
+            baseline,
+            "--explained-class",
+            "true",
+        ]);
         let (code, stdout, stderr) = outcome(&mut command);
         assert_eq!(code, Some(0), "{stderr}");
         let summary: serde_json::Value = serde_json::from_str(&stdout).unwrap();

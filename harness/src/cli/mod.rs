@@ -7,6 +7,7 @@ mod compare;
 mod decode;
 mod doctor;
 mod estimators;
+mod generate;
 mod merge;
 mod own_model;
 mod plan;
@@ -59,6 +60,9 @@ enum Command {
     Merge(merge::MergeArgs),
     /// Print the device events of a run
     Decode(decode::DecodeArgs),
+    /// Write man pages and shell completions
+    #[command(hide = true)]
+    Generate(generate::GenerateArgs),
     /// Known-answer self-test and state of this device
     Doctor(doctor::DoctorArgs),
 }
@@ -80,6 +84,7 @@ impl Cli {
             Some(Command::Estimators(args)) => estimators::execute(&args),
             Some(Command::Merge(args)) => merge::execute(&args),
             Some(Command::Decode(args)) => decode::execute(&args),
+            Some(Command::Generate(args)) => generate::execute(&args),
             Some(Command::Doctor(args)) => doctor::execute(&args),
         }
     }

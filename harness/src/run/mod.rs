@@ -5,6 +5,7 @@
 mod explain;
 pub mod machine;
 mod plan;
+mod service;
 mod shard;
 mod signals;
 mod target;
@@ -207,6 +208,7 @@ fn stream(
         let mut progress = Progress { stored: before, ..Progress::default() };
         progress.asked = before + positions.len() as u64;
         show(&progress);
+        service::ready();
         let mut failure = None;
         for delivery in &arriving {
             if stop() {
@@ -246,7 +248,9 @@ fn stream(
             counters.processed += 1;
             progress.take(&row);
             show(&progress);
+            service::alive(progress.stored, progress.asked);
         }
+        service::stopping();
         // a camera that still films finds nobody listening and ends
         drop((arriving, give_back));
         let camera = camera.join().map_err(|_panic| RunError::Thread("camera"))?;

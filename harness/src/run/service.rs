@@ -1,0 +1,37 @@
+//! What a run tells the service manager: that it is ready, what it is doing, that it is alive.
+//!
+//! Without systemd (no `NOTIFY_SOCKET` in the environment) nothing happens. The watchdog is fed only when a frame has
+//! been stored: a run that hangs is restarted by the manager and goes on with `--resume`.
+
+use sd_notify::NotifyState;
+
+/// Frames are about to come.
+pub fn ready() {
+    tell(&[NotifyState::Ready]);
+}
+
+/// A frame was stored.
+pub fn alive(stored: u64, asked: u64) {
+    let status = format!("{stored} of {asked} frames");
+    tell(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
+}
+
+/// The run ends.
+pub fn stopping() {
+    tell(&[NotifyState::Stopping]);
+}
+
+fn tell(states: &[NotifyState<'_>]) {
+    // a manager that does not listen is no reason to stop measuring
+    drop(sd_notify::notify(states));
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn without_a_service_manager_nothing_happens() {
+        super::ready();
+        super::alive(1, 2);
+        super::stopping();
+    }
+}
