@@ -1,7 +1,7 @@
 //! `roadgaze generate`: man pages and shell completions, made from the same declarations as `--help`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, CommandFactory as _, ValueEnum as _};
@@ -22,8 +22,9 @@ pub(super) fn execute(args: &GenerateArgs) -> anyhow::Result<Outcome> {
         fs::create_dir_all(folder)
             .with_context(|| format!("{}: cannot be made", folder.display()))?;
     }
-    let command = Cli::command();
-    pages(&command, "roadgaze", &man)?;
+    // a page for the command and one for each of its visible subcommands, `roadgaze-run.1` and so on
+    clap_mangen::generate_to(Cli::command(), &man)
+        .with_context(|| format!("{}: cannot be written", man.display()))?;
     for shell in clap_complete::Shell::value_variants() {
         let mut command = Cli::command();
         clap_complete::generate_to(*shell, &mut command, "roadgaze", &completions)
@@ -31,20 +32,6 @@ pub(super) fn execute(args: &GenerateArgs) -> anyhow::Result<Outcome> {
     }
     super::print(&format!("man pages and completions: {}", args.out.display()));
     Ok(Outcome::Done)
-}
-
-/// A page for the command and one for each of its visible subcommands, `roadgaze-run.1` and so on.
-fn pages(command: &clap::Command, name: &str, folder: &Path) -> anyhow::Result<()> {
-    let mut page = Vec::new();
-    // clap wants owned or static names
-    let titled = command.clone().name(clap::builder::Str::from(name.to_owned()));
-    clap_mangen::Man::new(titled).render(&mut page)?;
-    let path = folder.join(format!("{name}.1"));
-    fs::write(&path, page).with_context(|| format!("{}: cannot be written", path.display()))?;
-    for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
-        pages(sub, &format!("{name}-{}", sub.get_name()), folder)?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

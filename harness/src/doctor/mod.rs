@@ -100,7 +100,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         std::fs::write(&file, "in the way").unwrap();
-        let diagnosis = examine(&file);
+        let diagnosis = examine(&file, None);
         let failed: Vec<_> = diagnosis.checks.iter().filter(|c| !c.passed).collect();
         assert_eq!(failed.iter().map(|c| c.name).collect::<Vec<_>>(), ["run store"]);
         assert!(!diagnosis.passed && failed[0].detail.contains("choose another"), "{failed:?}");

@@ -6,18 +6,18 @@
 use sd_notify::NotifyState;
 
 /// Frames are about to come.
-pub fn ready() {
+pub(super) fn ready() {
     tell(&[NotifyState::Ready]);
 }
 
 /// A frame was stored.
-pub fn alive(stored: u64, asked: u64) {
+pub(super) fn alive(stored: u64, asked: u64) {
     let status = format!("{stored} of {asked} frames");
     tell(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
 }
 
 /// The run ends.
-pub fn stopping() {
+pub(super) fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 

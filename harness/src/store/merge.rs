@@ -287,7 +287,7 @@ mod tests {
         assert!(error.contains("0 to 3 expected, 1 of them in no part (first 3)"), "{error}");
         let error = refused(dir.path().join("nowhere"));
         assert!(error.contains("no file found"), "{error}");
-        let error = merge(&[one.clone()], &out).unwrap_err().to_string();
+        let error = merge(std::slice::from_ref(&one), &out).unwrap_err().to_string();
         assert!(error.contains("1 found"), "{error}");
     }
 
