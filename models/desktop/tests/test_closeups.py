@@ -50,3 +50,10 @@ def test_missing_and_empty_masks_are_named():
         closeups(one(None), 13, CPU)
     with pytest.raises(ValueError, match="class 7, index 3: expected a mask"):
         closeups(one(np.zeros((40, 40), dtype=np.uint8)), 13, CPU)
+
+
+def test_native_windows_keep_the_scale_and_show_large_signs_whole():
+    assert window(square(10, 20, 10), least=16) == (17, 7, 16)
+    assert window(square(5, 5, 30), least=16) == (3, 3, 33)
+    pictures, _ = closeups(one(square(10, 20, 10)), 16, CPU, native=True)
+    assert (pictures[0, 0] == 255).sum() == 100

@@ -225,7 +225,7 @@ class Trainer:
 
     def _position(self) -> dict:
         return {
-            "stages": [[s.size, s.epochs, s.batch, s.closeup] for s in self.recipe.stages],
+            "stages": [[s.size, s.epochs, s.batch, s.view] for s in self.recipe.stages],
             "stage": self.stage,
             "step": self.step,
             "seen": self.seen,
@@ -240,7 +240,7 @@ class Trainer:
             state = snapshots.load(self.settings.out / LIGHT, self.identity())
         if state is None:
             return False
-        stages = tuple(Stage(int(s), float(e), int(b), bool(c)) for s, e, b, c in state["stages"])
+        stages = tuple(Stage(int(s), float(e), int(b), str(v)) for s, e, b, v in state["stages"])
         self.recipe = Preset(**{**self.recipe.__dict__, "stages": stages})
         self.network.load_state_dict(state["network"])
         if "optimizer" in state:
@@ -279,8 +279,7 @@ class Trainer:
         try:
             while self.stage < len(self.recipe.stages):
                 stage = self.recipe.stages[self.stage]
-                view = closeups(self.images, stage.size, self.device) if stage.closeup else None
-                pictures, labels = view or self.images.resident(stage.size, self.device)
+                pictures, labels = self._view(stage)
                 losses: list[Tensor] = []
                 stage_seed = self.settings.seed * 100 + self.stage
                 last = steps_of(stage, len(self.images))
@@ -313,6 +312,12 @@ class Trainer:
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
+
+    def _view(self, stage: Stage) -> tuple[Tensor, Tensor]:
+        """The pictures of a stage and their labels."""
+        if stage.view == "whole":
+            return self.images.resident(stage.size, self.device)
+        return closeups(self.images, stage.size, self.device, native=stage.view == "native")
 
     def _on_signal(self, _number: int, _frame: object) -> None:
         self._stop = True
