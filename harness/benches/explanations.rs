@@ -85,7 +85,7 @@ fn main() {
                 (0..20).for_each(|_| {
                     picture.change(&last, next, &mut tensor);
                     picture.change(next, &last, &mut tensor);
-                })
+                });
             });
             last.clone_from(next);
             ms(taken.1) / 40.0

@@ -24,7 +24,7 @@ fn complaint(folder: &Path, arguments: &[&str]) -> String {
     last.replace(folder.to_str().unwrap(), "DIR").replace(golden.to_str().unwrap(), "NETWORKS")
 }
 
-/// A folder with a copy of the micro ResNet.
+/// A folder with a copy of the micro network.
 fn network() -> (TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     copy_network("resnet-micro", folder.path());

@@ -1,4 +1,4 @@
-//! Does a user's own network run? Graphs as torchvision, timm and MMPreTrain export them, by both exporters of PyTorch, get a
+//! Does a user's own network run? Graphs as torchvision, timm and `MMPreTrain` export them, by both exporters of PyTorch, get a
 //! manifest from `describe`, and the feature map and head that it names are the right ones.
 //!
 //! The graphs come without their weights (`roadgaze-desktop exports`); they are filled here.

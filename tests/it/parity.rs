@@ -2,6 +2,7 @@
 //!
 //! The desktop side is `roadgaze-desktop parity` (models/desktop), in f64: the regression that Captum does in f32 is itself
 //! 1e-4 away from its f64 one. The frames are rendered here; their hash tells whether both sides saw the same.
+#![expect(clippy::print_stdout, reason = "figures for docs/measurements.md")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 use std::fs;
@@ -76,7 +77,8 @@ fn family(name: &str) -> (f64, f64) {
         let masked = MaskedPicture::new(input, baseline, (224, 224), plan.grid()).unwrap();
         let sessions = std::slice::from_mut(&mut session);
         let shap =
-            kernel_shap(&plan, &masked, target, Output::Logit, Solution::Exact, sessions).unwrap();
+            kernel_shap(&plan, &masked, target, Output::Logit, Solution::Exact, None, sessions)
+                .unwrap();
         let span = picture["span"].as_f64().unwrap().abs();
         let expected = numbers(&picture["kernel_shap"]);
         shap_worst = shap_worst.max(worst(shap.map.values(), &expected) / span);

@@ -1,4 +1,5 @@
 //! Starts the binary as a user does, on a micro network and few frames.
+#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
 use std::fs;
 use std::io::Write as _;

@@ -1,5 +1,6 @@
 //! Does a run survive its death? Killed at random moments, stopped by Ctrl-C, cut off by a full disk: what is resumed
 //! ends with the summary of a run that nothing disturbed.
+#![expect(clippy::print_stdout, reason = "figures for docs/measurements.md")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 use std::fs;

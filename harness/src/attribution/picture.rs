@@ -293,7 +293,8 @@ mod tests {
     use models::manifest::{ChannelOrder, Input, Resize};
 
     use super::*;
-    use crate::attribution::plan::{Estimator, Plan};
+    use crate::attribution::estimator::Estimator;
+    use crate::attribution::plan::Plan;
 
     fn preprocessor() -> Preprocessor {
         Preprocessor::new(&Input {

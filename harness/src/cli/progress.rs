@@ -40,12 +40,14 @@ impl Bar {
         let style = ProgressStyle::with_template(template)
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-                drop(write!(out, "{:.2} frames/s  ", state.per_sec()));
+                // an indicator that cannot be shown is no reason to stop
+                out.write_fmt(format_args!("{:.2} frames/s  ", state.per_sec()))
+                    .unwrap_or_default();
             })
             .with_key("coalitions", move |_: &ProgressState, out: &mut dyn std::fmt::Write| {
                 let (done, all) = signals.coalitions();
                 if all > 0 {
-                    drop(write!(out, "  [Kernel SHAP {done}/{all}]"));
+                    out.write_fmt(format_args!("  [Kernel SHAP {done}/{all}]")).unwrap_or_default();
                 }
             });
         bar.set_style(style);

@@ -46,7 +46,7 @@ pub(super) struct RunArgs {
     /// Coalitions that Kernel SHAP evaluates for a frame
     #[arg(long, value_name = "N")]
     shap_evals: Option<usize>,
-    /// Super-pixels: ROWSxCOLUMNS, for example 7x7
+    /// Super-pixels: rows x columns, for example 7x7
     #[arg(long, value_name = "GRID")]
     shap_grid: Option<Grid>,
     /// What a masked super-pixel shows: zero, mean-colour, blur:RADIUS or #RRGGBB

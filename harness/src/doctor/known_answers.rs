@@ -243,10 +243,13 @@ fn row(position: u32) -> FrameRow {
         target: 3,
         grid: (2, 2),
         map: numbers(u64::from(position), 4),
-        ratio: if position % 2 == 0 { Ok(0.625) } else { Err(Undefined::NoPositive) },
+        ratio: if position.is_multiple_of(2) { Ok(0.625) } else { Err(Undefined::NoPositive) },
         ceiling: 0.9,
         proportional: Some(0.8),
         evaluations: 1,
+        localisation: None,
+        ratio_error: None,
+        map_error: Vec::new(),
     };
     FrameRow {
         position,
@@ -259,6 +262,8 @@ fn row(position: u32) -> FrameRow {
         top5: vec![3, 1, 2, 4, 0],
         confidence: 0.75,
         logits: numbers(9, 82),
+        tensor: Vec::new(),
+        features: Vec::new(),
         attributions: vec![map],
         stages: vec![(Stage::Network, 1234)],
         preview: None,

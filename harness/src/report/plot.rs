@@ -6,7 +6,8 @@
 use plotters::coord::ranged1d::{Ranged, ValueFormatter};
 use plotters::prelude::{
     Cartesian2d, ChartBuilder, ChartContext, Color as _, DrawingArea, IntoDrawingArea as _,
-    IntoFont as _, IntoLogRange as _, LineSeries, RGBColor, Rectangle, SVGBackend, Text,
+    IntoFont as _, IntoLogRange as _, LineSeries, RGBColor, Rectangle, SVGBackend,
+    SeriesLabelPosition, Text,
 };
 
 use super::ReportError;

@@ -63,7 +63,7 @@ impl<G: Game> Game for Watched<'_, G> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attribution::{Estimator, Grid, Plan, evaluate};
+    use crate::attribution::{Estimator, Grid, Plan, Solution, explain};
 
     #[test]
     fn values_are_counted_and_a_wish_to_stop_is_heard_in_the_middle() {
@@ -72,7 +72,7 @@ mod tests {
         let all = plan.distinct().1.len();
         signals.begin(all);
         let count = |c: &Coalition| c.size() as f64;
-        evaluate(&plan, &mut [Watched::new(count, &signals)]).unwrap();
+        explain(&plan, &mut [Watched::new(count, &signals)], Solution::Exact).unwrap();
         assert_eq!(signals.coalitions(), (all, all));
         signals.begin(all);
         let stops = |c: &Coalition| {
@@ -81,7 +81,8 @@ mod tests {
             }
             c.size() as f64
         };
-        let error = evaluate(&plan, &mut [Watched::new(stops, &signals)]).unwrap_err();
+        let watched = Watched::new(stops, &signals);
+        let error = explain(&plan, &mut [watched], Solution::Exact).unwrap_err();
         assert!(matches!(error, AttributionError::Stopped), "{error}");
         assert_eq!(signals.coalitions().0, 21);
         assert!(signals.stop(), "the second wish is told from the first");
