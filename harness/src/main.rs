@@ -12,8 +12,19 @@ fn main() -> ExitCode {
         Ok(Outcome::Missed) => ExitCode::from(1),
         Ok(Outcome::Stopped) => ExitCode::from(130),
         Err(error) => {
-            drop(writeln!(std::io::stderr(), "roadgaze: {error:#}"));
+            drop(writeln!(std::io::stderr(), "roadgaze: {}", in_one_line(&error)));
             ExitCode::from(2)
         }
     }
+}
+
+/// The error and its causes; a cause that the text before it already tells is not told again.
+fn in_one_line(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(&format!(": {cause}"));
+        }
+    }
+    text
 }

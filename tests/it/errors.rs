@@ -32,12 +32,20 @@ fn network() -> (TempDir, String) {
     (folder, manifest)
 }
 
+/// Place, what was expected, what was found, remedy: all of it stands on the one line.
+fn assert_says(said: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(said.contains(part), "`{part}` missing in: {said}");
+    }
+    assert!(said.starts_with("roadgaze: ") && !said.contains("panicked"), "{said}");
+}
+
 #[test]
 fn a_missing_model_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    insta::assert_snapshot!(
-        "model_missing",
-        complaint(folder.path(), &["--model", "no-such.onnx"])
+    assert_says(
+        &complaint(folder.path(), &["--model", "no-such.onnx"]),
+        &["no-such.onnx: no such model file"],
     );
     let said = complaint(folder.path(), &["--model", "no-such-network"]);
     assert!(said.contains("no network of this name in the zoo"), "{said}");
@@ -48,7 +56,13 @@ fn an_onnx_file_without_a_manifest_says_how_to_get_one() {
     let (folder, manifest) = network();
     fs::remove_file(manifest).unwrap();
     let model = folder.path().join("resnet-micro.onnx").display().to_string();
-    insta::assert_snapshot!("manifest_missing", complaint(folder.path(), &["--model", &model]));
+    assert_says(
+        &complaint(folder.path(), &["--model", &model]),
+        &[
+            "DIR/resnet-micro.onnx: expected its manifest DIR/resnet-micro.toml, found none",
+            "--write-manifest",
+        ],
+    );
     let (code, _, stderr) = outcome(&mut roadgaze(&["run", "--model", &model, "--write-manifest"]));
     assert_eq!(code, Some(0), "{stderr}");
     assert!(stderr.contains("ImageNet's mean and std"), "{stderr}");
@@ -65,7 +79,10 @@ fn a_truncated_onnx_file_is_named() {
     let model = folder.path().join("resnet-micro.onnx");
     let whole = fs::read(&model).unwrap();
     fs::write(&model, &whole[..whole.len() / 2]).unwrap();
-    insta::assert_snapshot!("onnx_truncated", complaint(folder.path(), &["--model", &manifest]));
+    assert_says(
+        &complaint(folder.path(), &["--model", &manifest]),
+        &["DIR/resnet-micro.onnx", "again"],
+    );
 }
 
 #[test]
@@ -73,7 +90,13 @@ fn a_wrong_number_of_classes_is_named() {
     let (folder, manifest) = network();
     let text = fs::read_to_string(&manifest).unwrap();
     fs::write(&manifest, text.replace("count = 82", "count = 43")).unwrap();
-    insta::assert_snapshot!("classes_manifest", complaint(folder.path(), &["--model", &manifest]));
+    assert_says(
+        &complaint(folder.path(), &["--model", &manifest]),
+        &[
+            "DIR/resnet-micro.onnx: logits: expected 43 classes as in the manifest, found 82",
+            "correct `classes`",
+        ],
+    );
 }
 
 #[test]
@@ -87,7 +110,13 @@ fn a_data_set_with_other_classes_is_named() {
         .unwrap();
     let data = folder.path().join("data").display().to_string();
     let arguments = ["--model", &manifest("resnet-micro"), "--data", &data];
-    insta::assert_snapshot!("classes_data", complaint(folder.path(), &arguments));
+    assert_says(
+        &complaint(folder.path(), &arguments),
+        &[
+            "resnet-micro: classes: expected 82 classes as in the network, found 1 classes in the data set",
+            "use a network trained on this data set",
+        ],
+    );
 }
 
 #[test]
@@ -107,7 +136,14 @@ fn a_head_that_gradcam_does_not_know_is_named_and_kernel_shap_still_works() {
     fs::write(&manifest, table.to_string()).unwrap();
     fs::write(&model, bytes).unwrap();
     let gradcam = ["--model", &manifest, "--attribute", "gradcam"];
-    insta::assert_snapshot!("head_unknown", complaint(folder.path(), &gradcam));
+    assert_says(
+        &complaint(folder.path(), &gradcam),
+        &[
+            "head not supported for GradCAM",
+            "expected global average pooling",
+            "explain this network with kernel-shap",
+        ],
+    );
     let out = folder.path().join("shap").display().to_string();
     let mut command = roadgaze(&["run", "--frames", "1", "--shap-evals", "150", "--out", &out]);
     command.args(["--model", &manifest, "--attribute", "kernel-shap"]);
@@ -124,7 +160,10 @@ fn a_folder_without_masks_is_named() {
     RgbImage::new(224, 224).save(class.join("1.png")).unwrap();
     let data = folder.path().join("data").display().to_string();
     let arguments = ["--model", &manifest("resnet-micro"), "--data", &data];
-    insta::assert_snapshot!("masks_missing", complaint(folder.path(), &arguments));
+    assert_says(
+        &complaint(folder.path(), &arguments),
+        &["DIR/data/000_Only/1.png", "expected a mask DIR/data/000_Only/1_msk.png, found none"],
+    );
 }
 
 #[test]
@@ -132,7 +171,10 @@ fn a_file_in_place_of_the_run_folder_is_named() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("out"), "in the way").unwrap();
     let said = complaint(folder.path(), &["--model", &manifest("resnet-micro")]);
-    insta::assert_snapshot!("out_is_a_file", said);
+    assert_says(
+        &said,
+        &["DIR/out", "a run folder that can be written expected", "choose another with --out"],
+    );
 }
 
 #[test]
@@ -143,9 +185,18 @@ fn a_folder_that_holds_a_run_is_not_overwritten_and_not_mixed_with_another() {
     let run = ["run", "--model", &model, "--frames", "2", "--attribute", "gradcam", "--out", &out];
     let (code, _, stderr) = outcome(&mut roadgaze(&run));
     assert_eq!(code, Some(0), "{stderr}");
-    insta::assert_snapshot!("run_exists", complaint(folder.path(), &["--model", &model]));
+    assert_says(
+        &complaint(folder.path(), &["--model", &model]),
+        &["DIR/out/run.sqlite: this folder already holds a run", "--resume"],
+    );
     let other = ["--model", &model, "--attribute", "none", "--resume"];
-    insta::assert_snapshot!("run_other_settings", complaint(folder.path(), &other));
+    assert_says(
+        &complaint(folder.path(), &other),
+        &[
+            "the run was started with set.attribute",
+            "resume with the same settings or choose another --out",
+        ],
+    );
 }
 
 #[test]
@@ -163,13 +214,11 @@ fn wrong_usage_is_named() {
         (&["--frames", "0"], "frames: 1 to"),
     ];
     for (arguments, expected) in cases {
-        let all =
-            [&["--model", &model, "--overwrite", "--attribute", "kernel-shap"], arguments].concat();
-        let all: Vec<&str> = if arguments[0] == "--attribute" {
-            [&["--model", &model], arguments].concat()
-        } else {
-            all
-        };
+        let mut all = vec!["--model", &model, "--overwrite"];
+        if arguments[0] != "--attribute" {
+            all.extend(["--attribute", "kernel-shap"]);
+        }
+        all.extend(arguments);
         let out = folder.path().join("out");
         let mut command = roadgaze(&["run", "--frames", "1", "--out", out.to_str().unwrap()]);
         if arguments[0] == "--frames" {

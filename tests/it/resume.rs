@@ -9,13 +9,16 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
+use rusqlite::{Connection, OpenFlags};
+
 use crate::program::{binary, manifest, outcome, results, roadgaze};
 
 const FRAMES: &str = "24";
 
 fn command(folder: &Path, more: &[&str]) -> Command {
     let mut command = roadgaze(&["run", "--model", &manifest("resnet-micro"), "--frames", FRAMES]);
-    command.args(["--attribute", "gradcam,kernel-shap", "--shap-evals", "120", "--threads", "2"]);
+    command.args(["--attribute", "gradcam,kernel-shap", "--shap-grid", "3x3"]);
+    command.args(["--shap-evals", "40", "--threads", "2"]);
     command.arg("--out").arg(folder).args(more);
     command
 }
@@ -26,7 +29,10 @@ fn start(folder: &Path) -> Child {
 }
 
 fn stored_frames(folder: &Path) -> i64 {
-    let Ok(db) = rusqlite::Connection::open(folder.join("run.sqlite")) else { return 0 };
+    let path = folder.join("run.sqlite");
+    // never creates the file: the run would take it for one that it did not start
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
+    let Ok(db) = Connection::open_with_flags(path, flags) else { return 0 };
     db.query_row("SELECT count(*) FROM frame", [], |row| row.get(0)).unwrap_or(0)
 }
 
@@ -74,7 +80,7 @@ fn ctrl_c_ends_cleanly_and_resume_goes_on() {
     let expected = undisturbed(&folder.path().join("undisturbed"));
     let out = folder.path().join("stopped");
     let child = start(&out);
-    for _ in 0..600 {
+    for _ in 0..6000 {
         if stored_frames(&out) >= 3 {
             break;
         }
