@@ -167,47 +167,82 @@ impl Epilogue {
         other: Option<&[u8]>,
         out: &mut [u8],
     ) {
-        let bias: &[i32; L] = self.bias[first..].first_chunk().unwrap_or(&[0; L]);
-        let factors: &[f32; L] = self.multipliers[first..].first_chunk().unwrap_or(&[0.0; L]);
-        let range = self.range;
-        let mut steps = [0.0_f32; L];
-        for n in 0..L {
-            steps[n] = acc[n].wrapping_add(bias[n]) as f32 * factors[n];
-        }
-        let mut last = range;
-        if let Some(rescale) = &self.rescale {
-            let factors: &[f32; L] = rescale.factors[first..].first_chunk().unwrap_or(&[0.0; L]);
-            let offsets: &[f32; L] = rescale.offsets[first..].first_chunk().unwrap_or(&[0.0; L]);
-            for n in 0..L {
-                steps[n] = last.round(steps[n]) * factors[n] + offsets[n];
+        let other = other.map(|other| match other.first_chunk::<L>() {
+            Some(whole) => *whole,
+            None => {
+                let mut codes = [0_u8; L];
+                codes[..other.len()].copy_from_slice(other);
+                codes
             }
-            last = rescale.range;
-        }
-        if let (Some(add), Some(other)) = (&self.residual, other) {
-            let mut codes = [0_u8; L];
-            match other.first_chunk::<L>() {
-                Some(whole) => codes = *whole,
-                None => codes[..other.len()].copy_from_slice(other),
-            }
-            let zero = f32::from(add.other_zero);
-            if add.rounded {
-                for n in 0..L {
-                    steps[n] = last.round(steps[n]) * add.own;
-                }
-            }
-            for n in 0..L {
-                steps[n] += (f32::from(codes[n]) - zero) * add.other;
-            }
-            last = add.range;
-        }
-        let mut codes = [0_u8; L];
-        for n in 0..L {
-            codes[n] = last.code(steps[n]);
-        }
+        });
+        let codes = self.codes(acc, first, other.as_ref());
         match out.first_chunk_mut::<L>() {
             Some(whole) => *whole = codes,
             None => out.copy_from_slice(&codes[..out.len()]),
         }
+    }
+
+    /// One loop for each combination of parts: loops without branches become vector code.
+    #[inline(always)]
+    fn codes<const L: usize>(
+        &self,
+        acc: &[i32; L],
+        first: usize,
+        other: Option<&[u8; L]>,
+    ) -> [u8; L] {
+        let bias: &[i32; L] = self.bias[first..].first_chunk().unwrap_or(&[0; L]);
+        let factors: &[f32; L] = self.multipliers[first..].first_chunk().unwrap_or(&[0.0; L]);
+        let range = self.range;
+        let mut codes = [0_u8; L];
+        let residual = self.residual.as_ref().zip(other);
+        match (&self.rescale, residual) {
+            (None, None) => {
+                for n in 0..L {
+                    codes[n] = range.code(acc[n].wrapping_add(bias[n]) as f32 * factors[n]);
+                }
+            }
+            (None, Some((add, other))) if add.rounded => {
+                let zero = f32::from(add.other_zero);
+                for n in 0..L {
+                    let own = range.round(acc[n].wrapping_add(bias[n]) as f32 * factors[n]);
+                    let other = (f32::from(other[n]) - zero) * add.other;
+                    codes[n] = add.range.code(own * add.own + other);
+                }
+            }
+            (None, Some((add, other))) => {
+                let zero = f32::from(add.other_zero);
+                for n in 0..L {
+                    let own = acc[n].wrapping_add(bias[n]) as f32 * factors[n];
+                    codes[n] = add.range.code(own + (f32::from(other[n]) - zero) * add.other);
+                }
+            }
+            (Some(rescale), residual) => {
+                let scales: &[f32; L] = rescale.factors[first..].first_chunk().unwrap_or(&[0.0; L]);
+                let offsets: &[f32; L] =
+                    rescale.offsets[first..].first_chunk().unwrap_or(&[0.0; L]);
+                let mut steps = [0.0_f32; L];
+                for n in 0..L {
+                    let own = range.round(acc[n].wrapping_add(bias[n]) as f32 * factors[n]);
+                    steps[n] = own * scales[n] + offsets[n];
+                }
+                if let Some((add, other)) = residual {
+                    let zero = f32::from(add.other_zero);
+                    for n in 0..L {
+                        let own = if add.rounded {
+                            rescale.range.round(steps[n]) * add.own
+                        } else {
+                            steps[n]
+                        };
+                        codes[n] = add.range.code(own + (f32::from(other[n]) - zero) * add.other);
+                    }
+                } else {
+                    for n in 0..L {
+                        codes[n] = rescale.range.code(steps[n]);
+                    }
+                }
+            }
+        }
+        codes
     }
 
     /// Turns a row of accumulators into numbers: `f32(acc + bias[n]) * multiplier[n]`.
