@@ -314,6 +314,21 @@ fn each_bad_file_is_named_and_can_be_skipped() {
 }
 
 #[test]
+fn a_folder_of_some_classes_gets_the_names_of_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    plain(dir.path());
+    let options = OpenOptions { classes: Some(82), ..OpenOptions::default() };
+    let names =
+        || Folder::open(dir.path(), &options).map(|folder| folder.class_names().to_vec()).unwrap();
+    assert_eq!(names().len(), 82);
+    assert_eq!((names()[3].as_str(), names()[4].as_str()), ("Stop", ""), "not our class 3");
+    fs::rename(dir.path().join("3_Stop"), dir.path().join("3_Geschwindigkeit60")).unwrap();
+    fs::rename(dir.path().join("4"), dir.path().join("14_Stop")).unwrap();
+    let source = Synthetic::open(NAME).unwrap();
+    assert_eq!(names(), source.class_names());
+}
+
+#[test]
 fn folders_that_are_no_data_set_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     assert!(refused(&dir.path().join("none")).contains("expected a folder, found nothing"));

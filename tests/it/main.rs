@@ -2,6 +2,7 @@
 
 mod calibration;
 mod compare_runs;
+mod data_folders;
 mod doctor;
 mod errors;
 mod exports;

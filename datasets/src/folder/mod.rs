@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use image::GrayImage;
 
+use crate::catalogue::Catalogue;
 use crate::digest;
 use crate::source::{Frame, FrameKey, FrameSource, MetadataValue, Skipped, SourceError};
 use crate::synthetic::shuffled;
@@ -103,6 +104,7 @@ impl Folder {
         let content_hash =
             digest::content(hashes.iter().map(|(k, h)| (k.class, k.index, h.as_str())));
         let (layout, class_names) = layout::names(root, &entries)?;
+        let class_names = completed(class_names, options.classes);
         let entries = balanced(entries);
         Ok(Self {
             root: root.to_owned(),
@@ -158,6 +160,22 @@ impl FrameSource for Folder {
         metadata.insert("file".into(), MetadataValue::Text(file.display().to_string()));
         Ok(Frame { key, image, mask, metadata })
     }
+}
+
+/// The names of a folder that holds only some classes, brought to the number that the network knows: those that
+/// are missing come from the catalogue if all that are there agree with it, and are empty otherwise.
+fn completed(mut names: Vec<String>, classes: Option<u16>) -> Vec<String> {
+    let count = classes.map_or(0, usize::from);
+    if names.len() > count || names.iter().filter(|name| !name.is_empty()).count() == count {
+        return names;
+    }
+    let signs = Catalogue::get().signs();
+    let agrees = names.iter().zip(signs).all(|(name, sign)| name.is_empty() || *name == sign.name);
+    if count == signs.len() && agrees {
+        return signs.iter().map(|sign| sign.name.clone()).collect();
+    }
+    names.resize(count, String::new());
+    names
 }
 
 /// Entries sorted by key, put in the order of [`Synthetic`](crate::synthetic::Synthetic): in rounds of one frame a

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use datasets::source::Skipped;
 use models::Network;
 
 use super::progress::Bar;
@@ -136,6 +137,7 @@ pub(super) fn execute(args: RunArgs) -> anyhow::Result<Outcome> {
     bar.say(&in_words(&plan));
     let summary = run::run(&job, &network, source.as_ref(), &mut |p| bar.show(p))?;
     bar.finish();
+    tell_skipped(source.skipped());
     if args.json {
         super::print(&serde_json::to_string_pretty(&summary)?);
     } else {
@@ -175,6 +177,16 @@ fn in_words(plan: &RunPlan) -> String {
     let methods =
         if methods.is_empty() { "no explanations".to_owned() } else { methods.join(", ") };
     format!("{} on {} frames of {}: {methods}", plan.model, plan.frames, plan.data)
+}
+
+/// Lists what `--skip-bad` left out when the data set was opened.
+fn tell_skipped(skipped: &[Skipped]) {
+    if !skipped.is_empty() {
+        super::tell(&format!("left out because they cannot be used: {}", skipped.len()));
+    }
+    for one in skipped {
+        super::tell(&format!("  {one}"));
+    }
 }
 
 fn plan(args: &RunArgs) -> anyhow::Result<RunPlan> {
