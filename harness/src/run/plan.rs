@@ -108,10 +108,10 @@ pub struct ShapSettings {
 impl Default for ShapSettings {
     fn default() -> Self {
         Self {
-            estimator: Estimator::Captum,
-            evaluations: 200,
+            estimator: Estimator::Permutation,
+            evaluations: 290,
             precision: None,
-            least_evaluations: 200,
+            least_evaluations: 290,
             grid: Grid::default(),
             baseline: Baseline::Zero,
             output: Output::Logit,
