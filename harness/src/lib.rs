@@ -3,15 +3,17 @@
 //! Modules in the order in which data flows; none imports one that stands after it:
 //!
 //! ```text
-//! clock telemetry feed attribution metrics stats games store compare report run doctor cli
+//! clock telemetry feed attribution metrics stats games store compare report run doctor bench export cli
 //! ```
 #![expect(clippy::cast_precision_loss, reason = "counts and pixel sums stay far below 2^53")]
 
 pub mod attribution;
+pub mod bench;
 pub mod cli;
 pub mod clock;
 pub mod compare;
 pub mod doctor;
+pub mod export;
 pub mod feed;
 pub mod games;
 pub mod metrics;

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules of `harness` in the order in which data flows.
-const MODULES: [&str; 13] = [
+const MODULES: [&str; 15] = [
+const MODULES: [&str; 15] = [
     "clock",
     "telemetry",
     "feed",
@@ -18,6 +19,8 @@ const MODULES: [&str; 13] = [
     "report",
     "run",
     "doctor",
+    "bench",
+    "export",
     "cli",
 ];
 

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 a budget, margin or self-test is missed, 2 wrong usage or bad input, 130 stopped by Ctrl-C.
 
+mod bench;
 mod calibrate;
 mod compare;
 mod decode;
@@ -11,6 +12,8 @@ mod generate;
 mod merge;
 mod own_model;
 mod plan;
+mod camera;
+mod export;
 mod progress;
 mod render;
 mod report;
@@ -58,6 +61,12 @@ enum Command {
     Estimators(estimators::EstimatorArgs),
     /// Put the shards of an evaluation together into one run
     Merge(merge::MergeArgs),
+    /// Serve frames as camera link packets, for `run --camera` on another machine
+    Camera(camera::CameraArgs),
+    /// Measure how fast a network is on this machine
+    Bench(bench::BenchArgs),
+    /// Write a run for other tools: Parquet, CSV, JSON lines or MCAP
+    Export(export::ExportArgs),
     /// Print the device events of a run
     Decode(decode::DecodeArgs),
     /// Write man pages and shell completions
@@ -83,6 +92,9 @@ impl Cli {
             Some(Command::Compare(args)) => compare::execute(&args),
             Some(Command::Estimators(args)) => estimators::execute(&args),
             Some(Command::Merge(args)) => merge::execute(&args),
+            Some(Command::Camera(args)) => camera::execute(&args),
+            Some(Command::Bench(args)) => bench::execute(&args),
+            Some(Command::Export(args)) => export::execute(&args),
             Some(Command::Decode(args)) => decode::execute(&args),
             Some(Command::Generate(args)) => generate::execute(&args),
             Some(Command::Doctor(args)) => doctor::execute(&args),

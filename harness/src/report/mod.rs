@@ -5,6 +5,7 @@
 pub mod chart;
 pub mod comparison;
 mod gallery;
+pub mod budget;
 mod page;
 mod picture;
 mod plot;
@@ -12,7 +13,7 @@ pub mod summary;
 mod table;
 
 pub use page::html;
-pub use picture::preview;
+pub use picture::{overlay, preview};
 pub use summary::Summary;
 pub use table::terminal_tables;
 

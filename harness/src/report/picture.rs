@@ -30,7 +30,7 @@ fn jpeg(image: &RgbImage) -> Result<Vec<u8>, image::ImageError> {
 ///
 /// # Errors
 /// If a stored picture cannot be decoded.
-pub(super) fn overlay(
+pub fn overlay(
     preview: &Preview,
     map: Option<&AttributionRow>,
 ) -> Result<Vec<u8>, image::ImageError> {

@@ -1,0 +1,206 @@
+//! `roadgaze bench`: how fast a network is on this machine.
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use datasets::folder::OpenOptions;
+use models::{Network, Preprocessor};
+use serde_json::{Value, json};
+
+use super::Outcome;
+use crate::bench::{self, Measured, RateLimit, Scenario};
+use crate::clock::Clock;
+use crate::stats::Percentiles;
+
+/// Arguments of `bench`.
+#[derive(Args, Debug)]
+pub(super) struct BenchArgs {
+    /// Network: a name in the zoo, a manifest, or an ONNX file with its manifest beside it
+    #[arg(long, value_name = "NAME|FILE")]
+    model: String,
+    /// single-stream, constant-rate or offline
+    #[arg(long, value_name = "NAME", default_value = "single-stream")]
+    scenario: String,
+    /// Sessions side by side; each runs one picture on one thread
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    threads: usize,
+    /// Pictures to measure
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    frames: usize,
+    /// Pictures before that, of each session, which are not counted
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    warm_up: usize,
+    /// Pictures a second; constant-rate alone
+    #[arg(long, value_name = "HZ")]
+    rate: Option<f64>,
+    /// Look for the highest constant rate whose p99 keeps the limit
+    #[arg(long, conflicts_with = "rate")]
+    find_rate: bool,
+    /// Limit of --find-rate, milliseconds [default: one period of the rate tried]
+    #[arg(long, value_name = "MS", requires = "find_rate")]
+    limit_ms: Option<f64>,
+    /// Pictures: synthetic:SET/SPLIT, or a folder; the first 16 are used in turn
+    #[arg(long, value_name = "NAME", default_value = "synthetic:CF/test")]
+    data: String,
+    /// Print as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Different pictures that are shown in turn.
+const PICTURES: usize = 16;
+
+pub(super) fn execute(args: &BenchArgs) -> anyhow::Result<Outcome> {
+    let scenario = scenario(args)?;
+    if args.threads == 0 || args.frames == 0 {
+        bail!(
+            "--threads and --frames: at least 1 expected, {} and {} found",
+            args.threads,
+            args.frames
+        );
+    }
+    let network = Network::open(&args.model)?;
+    let clock = Clock::start();
+    let (inputs, preprocess) = inputs(args, &network, clock)?;
+    let mut sessions =
+        (0..args.threads).map(|_| network.session()).collect::<Result<Vec<_>, _>>()?;
+    let info = network.info();
+    let mut out = json!({
+        "schema": bench::SCHEMA,
+        "model": info.name,
+        "model_sha256": network.sha256(),
+        "threads": args.threads,
+        "isa": bench::isa(),
+        "integer_mac_share": info.integer_mac_share,
+        "macs": info.macs,
+        "preprocess_ms": preprocess,
+    });
+    let mut lines = vec![format!(
+        "{}, {} threads, {}, {:.1} % of multiply-accumulates in integers",
+        info.name,
+        args.threads,
+        bench::isa(),
+        100.0 * info.integer_mac_share
+    )];
+    if args.find_rate {
+        let limit = RateLimit { limit_ms: args.limit_ms, share: 0.99 };
+        let found =
+            bench::find_rate(limit, &mut sessions, &inputs, args.warm_up, args.frames, clock)?;
+        for t in &found.trials {
+            let kept = if t.kept { "kept" } else { "missed" };
+            lines.push(format!(
+                "{:8.2} Hz: p99 {:.1} ms, limit {:.1} ms {kept}",
+                t.rate_hz, t.p99_ms, t.limit_ms
+            ));
+        }
+        let rate = found.rate_hz.map_or_else(|| "none".to_owned(), |r| format!("{r:.2} Hz"));
+        lines.push(format!(
+            "highest rate that keeps the limit at p99 over {} pictures: {rate}",
+            found.pictures
+        ));
+        if let Some(needed) = found.needed_for_claim.filter(|&n| n > found.pictures as u64) {
+            lines.push(format!("an estimate: a claim at 99 % confidence needs {needed} pictures (--frames {needed})"));
+        }
+        let missed = found.rate_hz.is_none();
+        extend(&mut out, json!({ "scenario": "find-rate", "found": found }));
+        print(args, &out, &lines)?;
+        return Ok(if missed { Outcome::Missed } else { Outcome::Done });
+    }
+    let measured = bench::run(scenario, &mut sessions, &inputs, args.warm_up, args.frames, clock)?;
+    let Measured { latency: l, service, rate_hz, warm_up } = measured;
+    extend(
+        &mut out,
+        json!({
+            "scenario": scenario.name(),
+            "asked_hz": args.rate,
+            "p50_ms": l.p50,
+            "p90_ms": l.p90,
+            "p95_ms": l.p95,
+            "p97_ms": l.p97,
+            "p99_ms": l.p99,
+            "p999_ms": l.p999,
+            "max_ms": l.max,
+            "n": l.n,
+            "warm_up": warm_up,
+            "rate_hz": rate_hz,
+            "service_ms": service,
+        }),
+    );
+    lines.push(format!(
+        "{}: {} pictures after {warm_up} to warm up, {rate_hz:.2} a second",
+        scenario.name(),
+        l.n
+    ));
+    lines.push(row("latency", &l));
+    lines.push(row("service", &service));
+    lines.push(row("preprocess", &preprocess));
+    print(args, &out, &lines)?;
+    Ok(Outcome::Done)
+}
+
+fn row(name: &str, p: &Percentiles) -> String {
+    format!(
+        "{name:>10} ms: p50 {:.2}  p90 {:.2}  p95 {:.2}  p97 {:.2}  p99 {:.2}  p99.9 {:.2}  max {:.2}",
+        p.p50, p.p90, p.p95, p.p97, p.p99, p.p999, p.max
+    )
+}
+
+fn print(args: &BenchArgs, out: &Value, lines: &[String]) -> anyhow::Result<()> {
+    if args.json {
+        super::print(&serde_json::to_string_pretty(out)?);
+    } else {
+        lines.iter().for_each(|line| super::print(line));
+    }
+    Ok(())
+}
+
+fn extend(out: &mut Value, more: Value) {
+    if let (Value::Object(out), Value::Object(more)) = (out, more) {
+        out.extend(more);
+    }
+}
+
+fn scenario(args: &BenchArgs) -> anyhow::Result<Scenario> {
+    match (args.scenario.as_str(), args.rate) {
+        ("single-stream", None) if args.threads > 1 && !args.find_rate => {
+            bail!(
+                "--threads {}: single-stream is one picture after the other; take --scenario offline or constant-rate",
+                args.threads
+            )
+        }
+        ("single-stream", None) => Ok(Scenario::SingleStream),
+        ("offline", None) => Ok(Scenario::Offline),
+        ("constant-rate", Some(rate_hz)) => Ok(Scenario::ConstantRate { rate_hz }),
+        ("constant-rate", None) if args.find_rate => Ok(Scenario::ConstantRate { rate_hz: 1.0 }),
+        ("constant-rate", None) => {
+            bail!("--scenario constant-rate: --rate HZ expected, nothing found")
+        }
+        ("single-stream" | "offline", Some(_)) => {
+            bail!("--rate: --scenario constant-rate expected, {} found", args.scenario)
+        }
+        (other, _) => {
+            bail!("--scenario: single-stream, constant-rate or offline expected, `{other}` found")
+        }
+    }
+}
+
+/// Preprocessed pictures, and how long that took.
+fn inputs(
+    args: &BenchArgs,
+    network: &Network,
+    clock: Clock,
+) -> anyhow::Result<(Vec<Vec<f32>>, Percentiles)> {
+    let source = datasets::open::open(&args.data, &OpenOptions::default())?;
+    let preprocessor = Preprocessor::new(&network.manifest().input);
+    let (mut inputs, mut times) = (Vec::new(), Vec::new());
+    for position in 0..source.len().min(PICTURES) {
+        let frame = source.frame(position)?;
+        let side = |s: u32| usize::try_from(s).unwrap_or(usize::MAX);
+        let (width, height) = (side(frame.image.width()), side(frame.image.height()));
+        let (input, taken) = clock.time(|| preprocessor.run(frame.image.as_raw(), width, height));
+        inputs.push(input?);
+        times.push(taken.0);
+    }
+    let times =
+        Percentiles::of(times).with_context(|| format!("--data {}: no pictures", args.data))?;
+    Ok((inputs, times))
+}

@@ -1,0 +1,431 @@
+//! Budgets from a TOML file, and the verdict on a run: VALID, or INVALID with the sentence that says why.
+//!
+//! ```toml
+//! confidence = 0.99
+//! max_dropped_share = 0.0
+//! [stage.decision]      # from the scheduled capture to the class
+//! limit_ms = 33.3
+//! share = 0.999         # of frames that must be in time
+//! [device]
+//! max_temperature_c = 85.0
+//! no_throttling = true
+//! ```
+//!
+//! A run is valid when every claim is supported by enough frames (see [`crate::stats::claim`]), and when the conditions were
+//! the stated ones: books that balance, a camera that kept its own time, a device that did not slow down for heat.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::stats::claim::{frames_needed, supported};
+use crate::store::{Stage, StoreError, Stored};
+
+/// Why budgets are not usable.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BudgetError {
+    /// The file could not be read.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file holds no budgets.
+    #[error("{path}: {source}")]
+    Toml {
+        /// Which.
+        path: PathBuf,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+    /// A value is out of its range, or a stage has another name.
+    #[error("{path}, {place}: {expected} expected, {found} found")]
+    Value {
+        /// Which file.
+        path: PathBuf,
+        /// Which setting.
+        place: String,
+        /// What is possible.
+        expected: String,
+        /// What was given.
+        found: String,
+    },
+}
+
+/// What one stage may take.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StageBudget {
+    /// Longest permitted time, milliseconds.
+    pub limit_ms: f64,
+    /// Share of frames that must keep it, above 0 and below 1.
+    #[serde(default = "ninety_nine")]
+    pub share: f64,
+}
+
+const fn ninety_nine() -> f64 {
+    0.99
+}
+
+/// What the device may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeviceBudget {
+    /// Highest temperature, degrees Celsius.
+    pub max_temperature_c: Option<f64>,
+    /// No core may be slowed down for heat; a device that does not tell is no reason to doubt.
+    pub no_throttling: bool,
+    /// Most memory of the process, MiB.
+    pub max_rss_mib: Option<f64>,
+}
+
+/// All budgets of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Budgets {
+    /// Confidence of every claim, above 0 and below 1.
+    pub confidence: f64,
+    /// Share of frames that may be dropped, for whatever reason.
+    pub max_dropped_share: Option<f64>,
+    /// By name of the stage.
+    pub stage: BTreeMap<String, StageBudget>,
+    /// The device.
+    pub device: DeviceBudget,
+}
+
+impl Default for Budgets {
+    fn default() -> Self {
+        Self {
+            confidence: 0.99,
+            max_dropped_share: None,
+            stage: BTreeMap::new(),
+            device: DeviceBudget::default(),
+        }
+    }
+}
+
+impl Budgets {
+    /// Read budgets.
+    ///
+    /// # Errors
+    /// If the file cannot be read, names an unknown setting or stage, or a value is out of range.
+    pub fn read(path: &Path) -> Result<Self, BudgetError> {
+        let text = fs::read_to_string(path)
+            .map_err(|source| BudgetError::File { path: path.to_owned(), source })?;
+        let budgets: Self = toml::from_str(&text).map_err(|source| BudgetError::Toml {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
+        budgets.check(path)?;
+        Ok(budgets)
+    }
+
+    fn check(&self, path: &Path) -> Result<(), BudgetError> {
+        let wrong = |place: String, expected: String, found: String| {
+            Err(BudgetError::Value { path: path.to_owned(), place, expected, found })
+        };
+        let inside = |v: f64| v > 0.0 && v < 1.0;
+        if !inside(self.confidence) {
+            let found = self.confidence.to_string();
+            return wrong("confidence".into(), "a number above 0 and below 1".into(), found);
+        }
+        for (name, budget) in &self.stage {
+            if Stage::from_name(name).is_none() {
+                let names: Vec<&str> = Stage::ALL.iter().map(|stage| stage.name()).collect();
+                return wrong(
+                    "stage".into(),
+                    format!("one of {}", names.join(", ")),
+                    format!("`{name}`"),
+                );
+            }
+            if !inside(budget.share) {
+                let found = budget.share.to_string();
+                return wrong(format!("stage.{name}.share"), "above 0 and below 1".into(), found);
+            }
+            if !(budget.limit_ms > 0.0 && budget.limit_ms < 1e9) {
+                let found = budget.limit_ms.to_string();
+                return wrong(format!("stage.{name}.limit_ms"), "a time above 0".into(), found);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How a claim ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClaimState {
+    /// The frames support it.
+    Met,
+    /// More frames were late than permitted.
+    Missed,
+    /// Too few frames to say.
+    TooFewFrames,
+}
+
+/// One budget with what was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Stage.
+    pub stage: String,
+    /// Limit, milliseconds.
+    pub limit_ms: f64,
+    /// Share of frames that must keep it.
+    pub share: f64,
+    /// Frames measured.
+    pub frames: u64,
+    /// Frames over the limit.
+    pub overruns: u64,
+    /// Fewest frames that would support the claim with as many overruns.
+    pub needed: Option<u64>,
+    /// The outcome.
+    pub state: ClaimState,
+}
+
+/// The verdict on a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Whether everything holds.
+    pub valid: bool,
+    /// Why not, a sentence a reason; empty if valid.
+    pub reasons: Vec<String>,
+    /// The claims.
+    pub claims: Vec<Claim>,
+}
+
+impl Verdict {
+    /// `VALID`, or `INVALID: ` and the reasons.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        if self.valid {
+            let frames = self.claims.iter().map(|c| c.frames).min();
+            let over = frames.map_or_else(String::new, |n| format!(" over {n} frames"));
+            format!("VALID: {} of {} budgets kept{over}", self.claims.len(), self.claims.len())
+        } else {
+            format!("INVALID: {}", self.reasons.join("; "))
+        }
+    }
+}
+
+/// Judge a stored run.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn judge(budgets: &Budgets, stored: &Stored) -> Result<Verdict, StoreError> {
+    let mut reasons = Vec::new();
+    let claims: Vec<Claim> = budgets
+        .stage
+        .iter()
+        .map(|(name, budget)| claim(budgets.confidence, name, *budget, stored))
+        .collect();
+    for c in &claims {
+        let Claim { stage, limit_ms, share, frames, overruns, .. } = c;
+        let percent = 100.0 * share;
+        let needed = c.needed.map_or_else(|| "more".to_owned(), |n| n.to_string());
+        match c.state {
+            ClaimState::Met => {}
+            ClaimState::Missed => reasons.push(format!(
+                "{stage}: {overruns} of {frames} frames took more than {limit_ms} ms, {:.3} % may",
+                100.0 - percent
+            )),
+            ClaimState::TooFewFrames => reasons.push(format!(
+                "{stage}: {percent} % within {limit_ms} ms needs {needed} frames at {} % confidence with {overruns} over it, \
+                 there are {frames}",
+                100.0 * budgets.confidence
+            )),
+        }
+    }
+    books(budgets, stored, &mut reasons);
+    device(budgets, stored, &mut reasons)?;
+    Ok(Verdict { valid: reasons.is_empty(), reasons, claims })
+}
+
+fn claim(confidence: f64, name: &str, budget: StageBudget, stored: &Stored) -> Claim {
+    let limit = budget.limit_ms * 1000.0;
+    let times = stored
+        .frames
+        .iter()
+        .flat_map(|frame| frame.stages.iter())
+        .filter(|(stage, _)| stage.name() == name);
+    let (mut frames, mut overruns) = (0, 0);
+    for (_, micros) in times {
+        frames += 1;
+        overruns += u64::from(*micros as f64 > limit);
+    }
+    let state = if supported(budget.share, confidence, overruns, frames) {
+        ClaimState::Met
+    } else if overruns as f64 > (1.0 - budget.share) * frames as f64 {
+        ClaimState::Missed
+    } else {
+        ClaimState::TooFewFrames
+    };
+    let needed = frames_needed(budget.share, confidence, overruns);
+    let StageBudget { limit_ms, share } = budget;
+    Claim { stage: name.to_owned(), limit_ms, share, frames, overruns, needed, state }
+}
+
+fn number(stored: &Stored, name: &str) -> Option<u64> {
+    stored.settings.get(name)?.parse().ok()
+}
+
+fn books(budgets: &Budgets, stored: &Stored, reasons: &mut Vec<String>) {
+    let processed = stored.frames.len() as u64;
+    let due = number(stored, "frames.due")
+        .or_else(|| number(stored, "frames.asked"))
+        .unwrap_or(processed);
+    if let Some(limit) = budgets.max_dropped_share {
+        let dropped = due.saturating_sub(processed);
+        if due == 0 || dropped as f64 > limit * due as f64 {
+            reasons.push(format!(
+                "{dropped} of {due} frames were not processed, {:.3} % may be",
+                100.0 * limit
+            ));
+        }
+    }
+    if let Some(late) = number(stored, "feed.camera_late").filter(|&late| late > 0) {
+        let worst = number(stored, "feed.camera_late_worst_micros").unwrap_or(0) as f64 / 1000.0;
+        reasons.push(format!(
+            "the simulated camera was late for {late} frames by up to {worst:.1} ms, so the load was not the stated one; \
+             hold frames in memory with --preload, or lower --realtime"
+        ));
+    }
+}
+
+fn device(budgets: &Budgets, stored: &Stored, reasons: &mut Vec<String>) -> Result<(), StoreError> {
+    let samples = stored.device_samples()?;
+    let highest = |value: &dyn Fn(&crate::telemetry::device::DeviceSample) -> Option<f64>| {
+        samples.iter().filter_map(value).reduce(f64::max)
+    };
+    if let Some(limit) = budgets.device.max_temperature_c {
+        match highest(&|s| s.temperature_c) {
+            Some(found) if found > limit => {
+                reasons.push(format!(
+                    "the device reached {found:.1} degrees, {limit:.1} are permitted"
+                ));
+            }
+            Some(_) => {}
+            None => reasons
+                .push("this device tells no temperature; take max_temperature_c out".to_owned()),
+        }
+    }
+    if let Some(limit) = budgets.device.max_rss_mib
+        && let Some(found) = highest(&|s| s.rss_bytes.map(|b| b as f64 / 1_048_576.0))
+        && found > limit
+    {
+        reasons.push(format!("the process took {found:.0} MiB, {limit:.0} are permitted"));
+    }
+    if budgets.device.no_throttling {
+        let counts = || samples.iter().filter_map(|s| s.throttled);
+        if let (Some(first), Some(last)) = (counts().next(), counts().next_back())
+            && last > first
+        {
+            reasons.push(format!("a core was slowed down for heat {} times", last - first));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{FrameRow, RunStore};
+    use crate::telemetry::device::DeviceSample;
+
+    fn row(position: u32, micros: u64) -> FrameRow {
+        FrameRow {
+            position,
+            class: 0,
+            index: position,
+            shape: String::new(),
+            environment: String::new(),
+            image_hash: String::new(),
+            mask_share: 0.1,
+            top5: vec![0],
+            confidence: 1.0,
+            logits: vec![1.0],
+            attributions: Vec::new(),
+            stages: vec![(Stage::Network, micros)],
+            preview: None,
+        }
+    }
+
+    fn verdict(
+        toml: &str,
+        times: &[u64],
+        settings: &[(&str, &str)],
+        samples: &[DeviceSample],
+    ) -> Verdict {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let mut store = RunStore::create(dir.path(), &settings).unwrap();
+        for (position, micros) in (0..).zip(times) {
+            store.add(&row(position, *micros)).unwrap();
+        }
+        store.add_device_samples(samples).unwrap();
+        drop(store);
+        let budgets: Budgets = toml::from_str(toml).unwrap();
+        budgets.check(Path::new("budget.toml")).unwrap();
+        judge(&budgets, &Stored::open(dir.path()).unwrap()).unwrap()
+    }
+
+    const NETWORK: &str = "[stage.network]\nlimit_ms = 30.0\nshare = 0.9";
+
+    #[test]
+    fn enough_frames_in_time_are_valid_too_few_are_not_and_say_how_many_are_missing() {
+        let good = verdict(NETWORK, &[20_000; 60], &[], &[]);
+        assert!(good.valid, "{good:?}");
+        assert_eq!(good.sentence(), "VALID: 1 of 1 budgets kept over 60 frames");
+        let few = verdict(NETWORK, &[20_000; 20], &[], &[]);
+        assert_eq!(
+            few.sentence(),
+            "INVALID: network: 90 % within 30 ms needs 44 frames at 99 % confidence with 0 over it, there are 20"
+        );
+    }
+
+    #[test]
+    fn late_frames_dropped_frames_a_late_camera_and_heat_are_reasons() {
+        let mut times = vec![20_000; 40];
+        times.extend([31_000; 10]);
+        let samples = [1, 4].map(|n| DeviceSample {
+            throttled: Some(n),
+            temperature_c: Some(91.0),
+            ..DeviceSample::default()
+        });
+        let toml = format!(
+            "max_dropped_share = 0.01\n{NETWORK}\n[device]\nno_throttling = true\nmax_temperature_c = 85.0"
+        );
+        let settings = [
+            ("frames.due", "60"),
+            ("feed.camera_late", "3"),
+            ("feed.camera_late_worst_micros", "4500"),
+        ];
+        let found = verdict(&toml, &times, &settings, &samples);
+        assert!(!found.valid);
+        let text = found.sentence();
+        for part in [
+            "network: 10 of 50 frames took more than 30 ms, 10.000 % may",
+            "10 of 60 frames were not processed",
+            "late for 3 frames by up to 4.5 ms",
+            "91.0 degrees, 85.0 are permitted",
+            "slowed down for heat 3 times",
+        ] {
+            assert!(text.contains(part), "{part} is missing: {text}");
+        }
+    }
+
+    #[test]
+    fn a_stage_nobody_measured_supports_nothing_and_unknown_names_are_refused() {
+        let found = verdict("[stage.kernel_shap]\nlimit_ms = 5.0", &[1; 10], &[], &[]);
+        assert!(!found.valid && found.reasons[0].contains("there are 0"), "{found:?}");
+        let budgets: Budgets = toml::from_str("[stage.netwrok]\nlimit_ms = 1.0").unwrap();
+        let error = budgets.check(Path::new("b.toml")).unwrap_err().to_string();
+        assert!(
+            error.contains("b.toml") && error.contains("network") && error.contains("`netwrok`")
+        );
+    }
+}
