@@ -98,7 +98,7 @@ mod tests {
         let found =
             find_rate(limit, &mut [Sleepy::new(10, 0)], &[vec![0.0]], 1, 12, clock).unwrap();
         let rate = found.rate_hz.unwrap();
-        assert!(rate <= 100.0 && rate >= 5.0, "{found:?}");
+        assert!((5.0..=100.0).contains(&rate), "{found:?}");
         assert_eq!(found.needed_for_claim, Some(459));
         let limit = RateLimit { limit_ms: Some(2.0), share: 0.99 };
         let found = find_rate(limit, &mut [Sleepy::new(10, 0)], &[vec![0.0]], 1, 5, clock).unwrap();

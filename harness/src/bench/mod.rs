@@ -9,7 +9,7 @@
 
 mod find_rate;
 
-pub use find_rate::{FoundRate, RateLimit, find_rate};
+pub use find_rate::{FoundRate, RateLimit, Trial, find_rate};
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -298,7 +298,7 @@ mod tests {
 
         fn run(&mut self, _input: &[f32]) -> Result<Prediction, ModelError> {
             self.calls += 1;
-            let stall = if self.calls % 10 == 0 { self.stall } else { 0 };
+            let stall = if self.calls.is_multiple_of(10) { self.stall } else { 0 };
             std::thread::sleep(Duration::from_millis(self.millis + stall));
             Ok(Prediction { logits: vec![0.0], feature_map: None })
         }
