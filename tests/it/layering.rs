@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 /// Modules of `harness` in the order in which data flows.
 const MODULES: [&str; 15] = [
-const MODULES: [&str; 15] = [
     "clock",
     "telemetry",
     "feed",

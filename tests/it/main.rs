@@ -6,6 +6,7 @@ mod data_folders;
 mod doctor;
 mod errors;
 mod exports;
+mod faults;
 mod golden_desktop;
 mod layering;
 mod model_errors;

@@ -24,35 +24,6 @@ use crate::stats::Percentiles;
 /// Schema of `bench --json`.
 pub const SCHEMA: u32 = 1;
 
-/// Widest instruction set for integer networks that this processor has.
-#[must_use]
-pub fn isa() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512vnni") {
-            return "avx512-vnni";
-        }
-        if is_x86_feature_detected!("avxvnni") {
-            return "avx-vnni";
-        }
-        if is_x86_feature_detected!("avx2") {
-            return "avx2";
-        }
-    }
-    #[cfg(target_arch = "aarch64")]
-    {
-        if std::arch::is_aarch64_feature_detected!("dotprod") {
-            return "neon-dotprod";
-        }
-        return "neon";
-    }
-    #[cfg_attr(
-        target_arch = "aarch64",
-        expect(unreachable_code, reason = "NEON is part of AArch64")
-    )]
-    "generic"
-}
-
 /// What is asked of the network.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scenario {

@@ -1,9 +1,11 @@
 //! `roadgaze bench`: how fast a network is on this machine.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, bail};
 use clap::Args;
 use datasets::folder::OpenOptions;
-use models::{Network, Preprocessor};
+use models::{Network, Preprocessor, Session};
 use serde_json::{Value, json};
 
 use super::Outcome;
@@ -20,7 +22,7 @@ pub(super) struct BenchArgs {
     /// single-stream, constant-rate or offline
     #[arg(long, value_name = "NAME", default_value = "single-stream")]
     scenario: String,
-    /// Sessions side by side; each runs one picture on one thread
+    /// Threads: single-stream shares the work of one picture among them, the others run a picture on each
     #[arg(long, value_name = "N", default_value_t = 1)]
     threads: usize,
     /// Pictures to measure
@@ -32,6 +34,9 @@ pub(super) struct BenchArgs {
     /// Pictures a second; constant-rate alone
     #[arg(long, value_name = "HZ")]
     rate: Option<f64>,
+    /// Show what each layer costs, and stop
+    #[arg(long, conflicts_with_all = ["rate", "find_rate"])]
+    layers: bool,
     /// Look for the highest constant rate whose p99 keeps the limit
     #[arg(long, conflicts_with = "rate")]
     find_rate: bool,
@@ -61,15 +66,21 @@ pub(super) fn execute(args: &BenchArgs) -> anyhow::Result<Outcome> {
     let network = Network::open(&args.model)?;
     let clock = Clock::start();
     let (inputs, preprocess) = inputs(args, &network, clock)?;
-    let mut sessions =
-        (0..args.threads).map(|_| network.session()).collect::<Result<Vec<_>, _>>()?;
+    let mut sessions = if scenario == Scenario::SingleStream {
+        vec![network.session_with_threads(args.threads)?]
+    } else {
+        (0..args.threads).map(|_| network.session()).collect::<Result<Vec<_>, _>>()?
+    };
+    if args.layers {
+        return layers(args, &network, &mut sessions[0], &inputs[0], clock);
+    }
     let info = network.info();
     let mut out = json!({
         "schema": bench::SCHEMA,
         "model": info.name,
         "model_sha256": network.sha256(),
         "threads": args.threads,
-        "isa": bench::isa(),
+        "isa": network.options().isa.name(),
         "integer_mac_share": info.integer_mac_share,
         "macs": info.macs,
         "preprocess_ms": preprocess,
@@ -78,7 +89,7 @@ pub(super) fn execute(args: &BenchArgs) -> anyhow::Result<Outcome> {
         "{}, {} threads, {}, {:.1} % of multiply-accumulates in integers",
         info.name,
         args.threads,
-        bench::isa(),
+        network.options().isa.name(),
         100.0 * info.integer_mac_share
     )];
     if args.find_rate {
@@ -137,6 +148,59 @@ pub(super) fn execute(args: &BenchArgs) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
+/// Median time and work of every layer, in the order in which they run.
+fn layers(
+    args: &BenchArgs,
+    network: &Network,
+    session: &mut Session,
+    input: &[f32],
+    clock: Clock,
+) -> anyhow::Result<Outcome> {
+    let now = || Duration::from_micros(clock.now().0);
+    let layers = session.profile(input, args.frames, &now)?;
+    let total: f64 = layers.iter().map(|l| l.ms).sum();
+    if args.json {
+        let rows: Vec<Value> = layers
+            .iter()
+            .map(|l| {
+                json!({
+                    "name": l.name,
+                    "kernel": l.kernel,
+                    "ms": l.ms,
+                    "macs": l.macs,
+                    "gmacs_per_s": l.gmacs(),
+                    "integer": l.is_integer,
+                })
+            })
+            .collect();
+        let out = json!({
+            "schema": bench::SCHEMA,
+            "model": network.info().name,
+            "threads": args.threads,
+            "n": args.frames,
+            "total_ms": total,
+            "layers": rows,
+        });
+        super::print(&serde_json::to_string_pretty(&out)?);
+        return Ok(Outcome::Done);
+    }
+    super::print(&format!("{:>9} {:>6} {:>9} {:>8}  kernel, layer", "ms", "%", "MMAC", "GMAC/s"));
+    for l in &layers {
+        super::print(&format!(
+            "{:>9.3} {:>6.1} {:>9.1} {:>8.1}  {}{}, {}",
+            l.ms,
+            100.0 * l.ms / total.max(f64::MIN_POSITIVE),
+            l.macs as f64 / 1e6,
+            l.gmacs(),
+            l.kernel,
+            if l.is_integer { " (integers)" } else { "" },
+            l.name
+        ));
+    }
+    super::print(&format!("{total:>9.3}  sum of the medians over {} passes", args.frames));
+    Ok(Outcome::Done)
+}
+
 fn row(name: &str, p: &Percentiles) -> String {
     format!(
         "{name:>10} ms: p50 {:.2}  p90 {:.2}  p95 {:.2}  p97 {:.2}  p99 {:.2}  p99.9 {:.2}  max {:.2}",
@@ -161,12 +225,6 @@ fn extend(out: &mut Value, more: Value) {
 
 fn scenario(args: &BenchArgs) -> anyhow::Result<Scenario> {
     match (args.scenario.as_str(), args.rate) {
-        ("single-stream", None) if args.threads > 1 && !args.find_rate => {
-            bail!(
-                "--threads {}: single-stream is one picture after the other; take --scenario offline or constant-rate",
-                args.threads
-            )
-        }
         ("single-stream", None) => Ok(Scenario::SingleStream),
         ("offline", None) => Ok(Scenario::Offline),
         ("constant-rate", Some(rate_hz)) => Ok(Scenario::ConstantRate { rate_hz }),

@@ -4,16 +4,16 @@
 
 mod bench;
 mod calibrate;
+mod camera;
 mod compare;
 mod decode;
 mod doctor;
 mod estimators;
+mod export;
 mod generate;
 mod merge;
 mod own_model;
 mod plan;
-mod camera;
-mod export;
 mod progress;
 mod render;
 mod report;

@@ -348,6 +348,8 @@ mod tests {
             top5: vec![0],
             confidence: 1.0,
             logits: vec![1.0],
+            tensor: Vec::new(),
+            features: Vec::new(),
             attributions: Vec::new(),
             stages: vec![(Stage::Network, micros)],
             preview: None,

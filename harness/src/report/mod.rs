@@ -2,10 +2,10 @@
 //!
 //! Everything here is derived from the store alone, so a report can be made again at any time.
 
+pub mod budget;
 pub mod chart;
 pub mod comparison;
 mod gallery;
-pub mod budget;
 mod page;
 mod picture;
 mod plot;
