@@ -4,7 +4,6 @@
 
 mod bench;
 mod calibrate;
-mod camera;
 mod compare;
 mod decode;
 mod doctor;
@@ -61,8 +60,6 @@ enum Command {
     Estimators(estimators::EstimatorArgs),
     /// Put the shards of an evaluation together into one run
     Merge(merge::MergeArgs),
-    /// Serve frames as camera link packets, for `run --camera` on another machine
-    Camera(camera::CameraArgs),
     /// Measure how fast a network is on this machine
     Bench(bench::BenchArgs),
     /// Write a run for other tools: Parquet, CSV, JSON lines or MCAP
@@ -92,7 +89,6 @@ impl Cli {
             Some(Command::Compare(args)) => compare::execute(&args),
             Some(Command::Estimators(args)) => estimators::execute(&args),
             Some(Command::Merge(args)) => merge::execute(&args),
-            Some(Command::Camera(args)) => camera::execute(&args),
             Some(Command::Bench(args)) => bench::execute(&args),
             Some(Command::Export(args)) => export::execute(&args),
             Some(Command::Decode(args)) => decode::execute(&args),

@@ -6,12 +6,17 @@ use clap::Args;
 
 use super::Outcome;
 use crate::report;
+use crate::report::budget::{Budgets, judge};
+use crate::store::Stored;
 
 /// Arguments of `report`.
 #[derive(Args, Debug)]
 pub(super) struct ReportArgs {
     /// Folder of a run
     folder: PathBuf,
+    /// Budgets that the run has to keep: a TOML file; exit code 1 if it does not
+    #[arg(long, value_name = "FILE")]
+    budget: Option<PathBuf>,
     /// Print summary.json instead of tables
     #[arg(long)]
     json: bool,
@@ -24,5 +29,8 @@ pub(super) fn execute(args: &ReportArgs) -> anyhow::Result<Outcome> {
     } else {
         super::print(&report::terminal_tables(&summary));
     }
-    Ok(Outcome::Done)
+    let Some(path) = &args.budget else { return Ok(Outcome::Done) };
+    let verdict = judge(&Budgets::read(path)?, &Stored::open(&args.folder)?)?;
+    super::tell(&verdict.sentence());
+    Ok(if verdict.valid { Outcome::Done } else { Outcome::Missed })
 }
