@@ -35,7 +35,7 @@ pub enum Outcome {
 ///
 /// Without a command, the built-in plan runs: rendered test frames, a network of the zoo, GradCAM and Kernel SHAP.
 #[derive(Debug, Parser)]
-#[command(version, about, args_conflicts_with_subcommands = true)]
+#[command(name = "roadgaze", version, about, args_conflicts_with_subcommands = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
