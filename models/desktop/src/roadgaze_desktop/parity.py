@@ -70,7 +70,7 @@ def make(out: Path, data: Path) -> None:
                 target = int(network(image)[0].argmax())
             own = replace(plan, target=target)
             values = attribution.coalition_values(network, image, colour(GREY), own)
-            shap = attribution.kernel_shap(network, image, colour(GREY), own)
+            shap = attribution.kernel_shap(network, image, colour(GREY), own, double_fit=True)
             results.append(
                 {
                     "class": label,
