@@ -1,3 +1,5 @@
+//! Does every kind of fault do what its name says, and do the books of the injector agree with it?
+
 use std::vec::Vec;
 
 use super::*;

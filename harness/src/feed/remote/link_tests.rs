@@ -1,3 +1,5 @@
+//! Do frames cross the camera link over TCP and UDP, and what happens when a side fails?
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
