@@ -4,7 +4,9 @@ use crate::arithmetic::{CodeRange, Quantization};
 use crate::buffer::SharedMut;
 use crate::epilogue::{Rescale, Residual};
 use crate::gemm::{ShapeError, demand};
-use crate::isa::{Isa, Kind};
+use crate::isa::Isa;
+#[cfg(target_arch = "x86_64")]
+use crate::isa::Kind;
 use crate::threads::Threads;
 
 /// Codes of one task.

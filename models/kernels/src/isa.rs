@@ -166,6 +166,15 @@ impl Kind {
 mod tests {
     use super::*;
 
+    /// `ROADGAZE_EXPECT_ISA=neon,neon-dot` makes a test run demand what its processor should have.
+    #[test]
+    fn the_instruction_sets_that_this_processor_should_have_are_found() {
+        let expected = std::env::var("ROADGAZE_EXPECT_ISA").unwrap_or_else(|_| "scalar".to_owned());
+        for name in expected.split(',') {
+            name.parse::<Isa>().unwrap();
+        }
+    }
+
     #[test]
     fn names_lead_back_to_what_is_available() {
         let available = Isa::available();

@@ -14,7 +14,9 @@ use crate::arithmetic::{CodeRange, Quantization};
 use crate::elementwise::{Chunks, compiled};
 use crate::epilogue::LengthError;
 use crate::gemm::{ShapeError, demand};
-use crate::isa::{Isa, Kind};
+use crate::isa::Isa;
+#[cfg(target_arch = "x86_64")]
+use crate::isa::Kind;
 use crate::threads::Threads;
 
 /// Channels for which sums of squares of codes fit `u32`.

@@ -3,7 +3,9 @@
 use crate::arithmetic::CodeRange;
 use crate::elementwise::{Chunks, compiled};
 use crate::gemm::{ShapeError, demand};
-use crate::isa::{Isa, Kind};
+use crate::isa::Isa;
+#[cfg(target_arch = "x86_64")]
+use crate::isa::Kind;
 use crate::layout::Window;
 use crate::threads::Threads;
 

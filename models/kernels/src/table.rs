@@ -1,6 +1,8 @@
 //! A function of one code: 256 answers, looked up (GELU and every other elementwise function of one tensor).
 
-use crate::isa::{Isa, Kind};
+use crate::isa::Isa;
+#[cfg(target_arch = "x86_64")]
+use crate::isa::Kind;
 use crate::threads::Threads;
 
 /// Codes of one task.

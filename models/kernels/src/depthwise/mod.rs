@@ -14,7 +14,9 @@ use crate::buffer::{SharedMut, with_scratch};
 use crate::elementwise::compiled;
 use crate::epilogue::{Epilogue, LengthError};
 use crate::gemm::{ShapeError, demand};
-use crate::isa::{Isa, Kind};
+use crate::isa::Isa;
+#[cfg(target_arch = "x86_64")]
+use crate::isa::Kind;
 use crate::layout::Window;
 use crate::pack::PackError;
 use crate::threads::Threads;
@@ -30,6 +32,7 @@ pub struct DepthwiseWeights {
     /// `[group][row][column][16]`.
     plain: Vec<i8>,
     /// `[group][row][column / 4][16][column % 4]`.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "for AVX-512"))]
     quads: Vec<i8>,
     sums: Vec<i32>,
 }

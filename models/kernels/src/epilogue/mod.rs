@@ -16,7 +16,9 @@ mod avx512;
 
 use crate::arithmetic::CodeRange;
 use crate::buffer::SharedMut;
-use crate::isa::{Isa, Kind};
+use crate::isa::Isa;
+#[cfg(target_arch = "x86_64")]
+use crate::isa::Kind;
 use crate::pack::{PAIR, PackedWeights};
 
 /// A second requantization, one factor a channel: quantized multiplication by, and addition of, constants.

@@ -20,6 +20,10 @@ use crate::pack::{PAIR, PANEL, PackedWeights};
 /// Positions of a block; with the 16 channels of a panel they take 16 of 32 registers.
 const ROWS: usize = 4;
 
+/// Tiles that `sdot` has computed in this process, so that a test can say that it ran.
+#[cfg(test)]
+pub(super) static DOT_TILES: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+
 /// `sdot` (`FEAT_DotProd`).
 pub(super) struct NeonDot;
 
@@ -98,6 +102,8 @@ unsafe fn four(codes: *const u8) -> int8x16_t {
 
 #[target_feature(enable = "neon")]
 unsafe fn rows_dot<const R: usize>(tile: &mut Tile<'_>, panel: usize) {
+    #[cfg(test)]
+    DOT_TILES.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let mut acc = [[vdupq_n_s32(0); 4]; R];
     let base = panel * tile.taps * tile.padded_depth * PANEL;
     for tap in 0..tile.taps {

@@ -223,3 +223,19 @@ fn tensors_of_the_wrong_size_are_refused() {
     run(3, &mut [0; 11]).unwrap_err();
     run(usize::MAX, &mut [0; 12]).unwrap_err();
 }
+
+/// A processor without dot product would pass every other test without having run that code.
+#[cfg(target_arch = "aarch64")]
+#[test]
+#[expect(clippy::print_stdout, reason = "the number is evidence for whoever runs it")]
+fn dot_product_code_runs_where_the_processor_has_it_and_only_there() {
+    use std::sync::atomic::Ordering::Relaxed;
+
+    let there = Isa::available().iter().any(|isa| isa.name() == "neon-dot");
+    for window in [square(7, 64, 3, 1, 1), square(5, 8, 1, 1, 0)] {
+        let before = neon::DOT_TILES.load(Relaxed);
+        check(&Case { window, channels: 40, bits: 8, saturating: true, variant: 1 }, 7);
+        assert_eq!(neon::DOT_TILES.load(Relaxed) > before, there);
+    }
+    println!("tiles computed by sdot so far: {}", neon::DOT_TILES.load(Relaxed));
+}
