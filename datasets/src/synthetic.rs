@@ -17,7 +17,8 @@ use crate::photographs::Photographs;
 use crate::renderer::{RENDERER_VERSION, render_face};
 use crate::rng::Stream;
 use crate::sets::settings::SETS_TOML;
-use crate::sets::{Conditional, SetName, SetSettings};
+pub use crate::sets::spec::environment_word;
+use crate::sets::{Conditional, CorrelationSettings, SetName, SetSettings};
 use crate::source::{Frame, FrameKey, FrameSource, MetadataValue, SourceError};
 
 /// A rendered set.
@@ -48,7 +49,10 @@ impl Synthetic {
         let photographs = name.photographs.as_deref().map(Photographs::open).transpose()?;
         let table = match &photographs {
             Some(photographs) => photographs.table(name.set.correlation_settings()),
-            None => name.set.environment_table(),
+            None => match name.environment {
+                Some(environment) => forced_table(environment),
+                None => name.set.environment_table(),
+            },
         };
         Ok(Self {
             classes: name.set.signs().iter().map(|sign| sign.id).collect(),
@@ -174,11 +178,12 @@ impl Synthetic {
     }
 }
 
-/// The word for an environment in files and tables, for example `inner_city`.
-#[must_use]
-pub fn environment_word(environment: Environment) -> String {
-    let value = toml::Value::try_from(environment).ok();
-    value.as_ref().and_then(toml::Value::as_str).unwrap_or_default().to_owned()
+/// Every class in this one environment.
+fn forced_table(environment: Environment) -> Conditional {
+    let column = Environment::ALL.iter().position(|&e| e == environment).unwrap_or(0);
+    let lists = vec![vec![column]; Catalogue::get().signs().len()];
+    let always = CorrelationSettings { strength: 1.0, ..CorrelationSettings::INDEPENDENT };
+    Conditional::new(&lists, Environment::ALL.len(), always)
 }
 
 /// The classes of an index in their order: Fisher-Yates with a stream of the index.
@@ -275,6 +280,23 @@ mod tests {
             moved += usize::from(uf.environment != cf.environment);
         }
         assert!(moved > 30, "{moved}");
+    }
+
+    #[test]
+    fn a_forced_environment_changes_what_stands_behind_the_sign_and_nothing_else() {
+        let (own, moved) = (set("synthetic:CF/test"), set("synthetic:CF/test?environment=coast"));
+        assert_eq!(moved.information_bits().to_bits(), 0.0_f64.to_bits());
+        let mut stayed = 0;
+        for class in 0..82 {
+            let key = FrameKey { class, index: 1 };
+            let (a, b) = (own.config(key), moved.config(key));
+            assert_eq!(b.environment, Environment::Coast);
+            let back = SceneConfig { environment: a.environment, layout_seed: a.layout_seed, ..b };
+            assert_eq!(back, a);
+            stayed += usize::from(a.environment == Environment::Coast);
+        }
+        assert!(stayed < 41, "{stayed} signs stand at the coast anyway");
+        assert_ne!(own.content_hash(), moved.content_hash());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Modules in the order in which data flows; none imports one that stands after it:
 //!
 //! ```text
-//! clock telemetry feed attribution metrics stats games store compare report run doctor bench export cli
+//! clock telemetry feed attribution metrics stats games store compare report run doctor bench export study cli
 //! ```
 #![expect(clippy::cast_precision_loss, reason = "counts and pixel sums stay far below 2^53")]
 
@@ -21,4 +21,5 @@ pub mod report;
 pub mod run;
 pub mod stats;
 pub mod store;
+pub mod study;
 pub mod telemetry;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules of `harness` in the order in which data flows.
-const MODULES: [&str; 15] = [
+const MODULES: [&str; 16] = [
     "clock",
     "telemetry",
     "feed",
@@ -20,6 +20,7 @@ const MODULES: [&str; 15] = [
     "doctor",
     "bench",
     "export",
+    "study",
     "cli",
 ];
 

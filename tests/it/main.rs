@@ -13,3 +13,4 @@ mod model_errors;
 mod parity;
 mod program;
 mod resume;
+mod study;

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use crate::config::{REFERENCE_SIZE, Split};
 use crate::corner_case::{CornerCase, CornerCaseKind};
+use crate::environment::Environment;
 use crate::sets::{Set, default_per_class};
 use crate::source::SourceError;
 
@@ -21,7 +22,7 @@ const MOST_PER_CLASS: u32 = 1_000_000;
 /// Everything that selects the frames of a rendered data set.
 ///
 /// The text form is `synthetic:SET/SPLIT`, then after a `?` and separated by `&` any of `per_class=N`, `first=N`,
-/// `size=PIXELS`, `corner_case=KIND:SEVERITY` and, as the last one, `environments=folder:DIR`. Whatever has its
+/// `size=PIXELS`, `corner_case=KIND:SEVERITY`, `environment=NAME` and, as the last one, `environments=folder:DIR`. Whatever has its
 /// default is left out, so equal specifications have equal names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetName {
@@ -37,6 +38,8 @@ pub struct SetName {
     pub size: usize,
     /// Corner case that every picture gets.
     pub corner_case: CornerCase,
+    /// Environment in which every sign stands, whatever the set would draw; `None` leaves it to the set.
+    pub environment: Option<Environment>,
     /// Folder of the user's own photographs, one sub-folder an environment, instead of painted environments.
     pub photographs: Option<PathBuf>,
 }
@@ -52,6 +55,7 @@ impl SetName {
             first: 0,
             size: REFERENCE_SIZE,
             corner_case: CornerCase::NONE,
+            environment: None,
             photographs: None,
         }
     }
@@ -76,11 +80,12 @@ impl SetName {
             "first" => self.first = number(key, value, 0..=MOST_PER_CLASS)?,
             "size" => self.size = parse_size(value)?,
             "corner_case" => self.corner_case = parse_corner_case(value)?,
+            "environment" => self.environment = Some(parse_environment(value)?),
             "environments" => self.photographs = Some(parse_environments(value)?),
             _ => {
                 return Err((
                     format!("unknown option `{key}`"),
-                    "use per_class, first, size, corner_case or environments".into(),
+                    "use per_class, first, size, corner_case, environment or environments".into(),
                 ));
             }
         }
@@ -140,6 +145,24 @@ fn parse_kind(word: &str) -> Option<CornerCaseKind> {
 fn kind_word(kind: CornerCaseKind) -> String {
     let value = toml::Value::try_from(kind).ok();
     value.as_ref().and_then(toml::Value::as_str).unwrap_or("none").to_owned()
+}
+
+/// A painted environment such as `inner_city`.
+///
+/// # Errors
+/// Problem and remedy, if there is none of that name.
+pub fn parse_environment(word: &str) -> Result<Environment, (String, String)> {
+    toml::Value::from(word).try_into().map_err(|_unknown: toml::de::Error| {
+        let known: Vec<String> = Environment::ALL.iter().map(|&e| environment_word(e)).collect();
+        (format!("unknown environment `{word}`"), format!("use one of {}", known.join(", ")))
+    })
+}
+
+/// The word for an environment in files, names and tables, for example `inner_city`.
+#[must_use]
+pub fn environment_word(environment: Environment) -> String {
+    let value = toml::Value::try_from(environment).ok();
+    value.as_ref().and_then(toml::Value::as_str).unwrap_or_default().to_owned()
 }
 
 /// The folder in `folder:DIR`.
@@ -220,6 +243,12 @@ impl FromStr for SetName {
             name.set_option(key, value).map_err(|(problem, remedy)| fail(problem, remedy))?;
             rest = tail;
         }
+        if name.environment.is_some() && name.photographs.is_some() {
+            return Err(fail(
+                "expected `environment` or `environments`, found both".into(),
+                "name a painted environment or a folder of photographs".into(),
+            ));
+        }
         Ok(name)
     }
 }
@@ -241,6 +270,9 @@ impl fmt::Display for SetName {
             let CornerCase { kind, severity } = self.corner_case;
             options.push(format!("corner_case={}:{severity}", kind_word(kind)));
         }
+        if let Some(environment) = self.environment {
+            options.push(format!("environment={}", environment_word(environment)));
+        }
         if let Some(dir) = &self.photographs {
             options.push(format!("environments=folder:{}", dir.display()));
         }
@@ -260,6 +292,7 @@ mod tests {
             "synthetic:CMT/train?per_class=7",
             "synthetic:UH/test?per_class=200&first=100&size=96&corner_case=fog:3",
             "synthetic:UF/test?size=64&environments=folder:/my photos/a&b=c?",
+            "synthetic:CF/test?per_class=2&environment=inner_city",
         ] {
             let name: SetName = text.parse().unwrap();
             assert_eq!(name.to_string(), text);
@@ -282,6 +315,8 @@ mod tests {
             ("synthetic:CF/test?corner_case=fog", "no severity"),
             ("synthetic:CF/test?corner_case=fog:6", "severity `6`"),
             ("synthetic:CF/test?corner_case=meteor:1", "unknown corner case `meteor`"),
+            ("synthetic:CF/test?environment=moon", "unknown environment `moon`"),
+            ("synthetic:CF/test?environment=coast&environments=folder:DIR", "found both"),
             ("synthetic:CF/test?environments=DIR", "expected `folder:DIR`"),
         ] {
             let error = text.parse::<SetName>().unwrap_err().to_string();

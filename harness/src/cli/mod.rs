@@ -17,6 +17,8 @@ mod progress;
 mod render;
 mod report;
 mod run;
+mod study;
+mod verify;
 
 use clap::{Parser, Subcommand};
 
@@ -62,6 +64,10 @@ enum Command {
     Merge(merge::MergeArgs),
     /// Measure how fast a network is on this machine
     Bench(bench::BenchArgs),
+    /// Work through a grid of networks, data sets and explanations, and hold the result against the paper
+    Study(study::StudyArgs),
+    /// Check the evidence pack of a study: files, rows, figures and pictures, each derived again
+    Verify(verify::VerifyArgs),
     /// Write a run for other tools: Parquet, CSV, JSON lines or MCAP
     Export(export::ExportArgs),
     /// Print the device events of a run
@@ -90,6 +96,8 @@ impl Cli {
             Some(Command::Estimators(args)) => estimators::execute(&args),
             Some(Command::Merge(args)) => merge::execute(&args),
             Some(Command::Bench(args)) => bench::execute(&args),
+            Some(Command::Study(args)) => study::execute(&args),
+            Some(Command::Verify(args)) => verify::execute(&args),
             Some(Command::Export(args)) => export::execute(&args),
             Some(Command::Decode(args)) => decode::execute(&args),
             Some(Command::Generate(args)) => generate::execute(&args),

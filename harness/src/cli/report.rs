@@ -8,11 +8,12 @@ use super::Outcome;
 use crate::report;
 use crate::report::budget::{Budgets, judge};
 use crate::store::Stored;
+use crate::study;
 
 /// Arguments of `report`.
 #[derive(Args, Debug)]
 pub(super) struct ReportArgs {
-    /// Folder of a run
+    /// Folder of a run or of a study
     folder: PathBuf,
     /// Budgets that the run has to keep: a TOML file; exit code 1 if it does not
     #[arg(long, value_name = "FILE")]
@@ -23,6 +24,9 @@ pub(super) struct ReportArgs {
 }
 
 pub(super) fn execute(args: &ReportArgs) -> anyhow::Result<Outcome> {
+    if args.folder.join(study::book::FILE_NAME).is_file() {
+        return super::study::report(&args.folder, args.json);
+    }
     let summary = report::write(&args.folder)?;
     if args.json {
         super::print(&serde_json::to_string_pretty(&summary)?);

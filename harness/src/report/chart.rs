@@ -102,7 +102,7 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
 }
 
 /// As many decimals as the span of the axis asks for.
-fn number(value: f64, span: f64) -> String {
+pub(super) fn number(value: f64, span: f64) -> String {
     if span >= 20.0 {
         format!("{value:.0}")
     } else if span >= 0.5 {

@@ -6,6 +6,7 @@ pub mod budget;
 pub mod chart;
 pub mod comparison;
 mod gallery;
+pub mod interval_chart;
 mod page;
 mod picture;
 mod plot;

@@ -1,0 +1,188 @@
+//! Plots of values with their intervals: one below the other, or along a line.
+
+use plotters::prelude::{
+    ChartBuilder, Circle, Color as _, IntoFont as _, LineSeries, PathElement, Rectangle, Text,
+};
+
+use super::ReportError;
+use super::plot::{INK, PALETTE, draw, legend, mesh};
+
+/// A value with its interval and the colour group that it belongs to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Name beside the mark.
+    pub name: String,
+    /// Index of the group; equal groups have equal colours.
+    pub group: usize,
+    /// The value.
+    pub value: f64,
+    /// Lower and upper end.
+    pub ends: Option<[f64; 2]>,
+}
+
+/// A named line with intervals.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    /// Name in the legend.
+    pub name: String,
+    /// x, y, and the interval of y.
+    pub points: Vec<(f64, f64, Option<[f64; 2]>)>,
+}
+
+const ROW: u32 = 24;
+const AXIS: u32 = 46;
+const WIDTH: u32 = 720;
+/// Width of a letter of a label, pixels; a little more than the mean of a proportional font at 13.
+const LETTER: u32 = 7;
+
+/// Values with whiskers, one below the other; `band` is shaded, `line` drawn across.
+///
+/// # Errors
+/// If the plotting library fails.
+pub fn rows(
+    name: &'static str,
+    axis: &str,
+    rows: &[Row],
+    band: Option<[f64; 2]>,
+    line: Option<f64>,
+) -> Result<String, ReportError> {
+    if rows.is_empty() {
+        return Ok(String::new());
+    }
+    let count = u32::try_from(rows.len()).unwrap_or(1);
+    let seen = rows
+        .iter()
+        .flat_map(|r| r.ends.unwrap_or([r.value; 2]))
+        .chain(band.into_iter().flatten())
+        .chain(line);
+    let (low, high) = range(seen);
+    let longest = rows.iter().map(|r| r.name.chars().count()).max().unwrap_or(0);
+    let room = (u32::try_from(longest).unwrap_or(0) * LETTER + 12).min(WIDTH * 11 / 20);
+    draw(name, WIDTH, count * ROW + AXIS + 12, |root| {
+        let mut chart = ChartBuilder::on(root)
+            .margin(6)
+            .x_label_area_size(AXIS - 6)
+            .y_label_area_size(room)
+            .build_cartesian_2d(low..high, f64::from(count)..0.0)
+            .map_err(|e| e.to_string())?;
+        let span = high - low;
+        mesh(&mut chart, axis, "", &|v| super::chart::number(*v, span), &|_| String::new())?;
+        let height = f64::from(count);
+        if let Some([from, to]) = band {
+            let shade = Rectangle::new([(from, 0.0), (to, height)], INK.mix(0.12).filled());
+            chart.draw_series([shade]).map_err(|e| e.to_string())?;
+        }
+        if let Some(x) = line {
+            let across = PathElement::new(vec![(x, 0.0), (x, height)], INK.mix(0.7));
+            chart.draw_series([across]).map_err(|e| e.to_string())?;
+        }
+        for (i, row) in rows.iter().enumerate() {
+            let y = i as f64 + 0.5;
+            let colour = PALETTE[row.group % PALETTE.len()];
+            if let Some([from, to]) = row.ends {
+                let whisker = LineSeries::new([(from, y), (to, y)], colour.stroke_width(3));
+                chart.draw_series(whisker).map_err(|e| e.to_string())?;
+            }
+            chart
+                .draw_series([Circle::new((row.value, y), 5, colour.filled())])
+                .map_err(|e| e.to_string())?;
+            let top =
+                i32::try_from(6 + u32::try_from(i).unwrap_or(0) * ROW + ROW / 2 - 7).unwrap_or(0);
+            let font = ("sans-serif", 13).into_font().color(&INK);
+            root.draw(&Text::new(row.name.clone(), (8, top), font)).map_err(|e| e.to_string())?;
+        }
+        Ok(())
+    })
+}
+
+/// Lines with whiskers at their points; `mark` is drawn across.
+///
+/// # Errors
+/// If the plotting library fails.
+pub fn lines(
+    name: &'static str,
+    axes: [&str; 2],
+    lines: &[Line],
+    mark: Option<f64>,
+) -> Result<String, ReportError> {
+    let points = || lines.iter().flat_map(|l| l.points.iter());
+    if points().next().is_none() {
+        return Ok(String::new());
+    }
+    let (x_low, x_high) = range(points().map(|p| p.0));
+    let (y_low, y_high) = range(points().flat_map(|p| p.2.unwrap_or([p.1; 2])).chain(mark));
+    // room for the legend above the highest point
+    let y_top = y_high + (y_high - y_low) * 0.09 * lines.len() as f64;
+    draw(name, 560, 380, |root| {
+        let mut chart = ChartBuilder::on(root)
+            .margin(8)
+            .x_label_area_size(38)
+            .y_label_area_size(62)
+            .build_cartesian_2d(x_low..x_high, y_low..y_top)
+            .map_err(|e| e.to_string())?;
+        let label = |span: f64| move |v: &f64| super::chart::number(*v, span);
+        mesh(&mut chart, axes[0], axes[1], &label(x_high - x_low), &label(y_high - y_low))?;
+        if let Some(y) = mark {
+            let across = PathElement::new(vec![(x_low, y), (x_high, y)], INK.mix(0.7));
+            chart.draw_series([across]).map_err(|e| e.to_string())?;
+        }
+        // whiskers beside each other, not on top of each other
+        let step = (x_high - x_low) * 0.008;
+        for (i, line) in lines.iter().enumerate() {
+            let colour = PALETTE[i % PALETTE.len()];
+            let aside = (i as f64 - (lines.len() as f64 - 1.0) / 2.0) * step;
+            let at = |x: f64| x + aside;
+            for (x, _, ends) in &line.points {
+                let Some([from, to]) = ends else { continue };
+                let whisker = LineSeries::new([(at(*x), *from), (at(*x), *to)], colour.mix(0.6));
+                chart.draw_series(whisker).map_err(|e| e.to_string())?;
+            }
+            let path = line.points.iter().map(|(x, y, _)| (at(*x), *y));
+            chart
+                .draw_series(LineSeries::new(path.clone(), colour.stroke_width(2)))
+                .map_err(|e| e.to_string())?;
+            chart
+                .draw_series(path.map(|p| Circle::new(p, 3, colour.filled())))
+                .map_err(|e| e.to_string())?
+                .label(line.name.clone())
+                .legend(move |(x, y)| {
+                    Rectangle::new([(x, y - 4), (x + 14, y + 4)], colour.filled())
+                });
+        }
+        legend(&mut chart)
+    })
+}
+
+/// Lowest and highest with a margin; never empty.
+fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let (low, high) = values.fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)));
+    let margin = (high - low) * 0.06;
+    if margin > 0.0 { (low - margin, high + margin) } else { (low - 0.5, high + 0.5) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_has_a_mark_and_a_whisker_and_the_band_is_there() {
+        let row = |value: f64, ends| Row { name: "a".to_owned(), group: 0, value, ends };
+        let data = [row(0.5, Some([0.4, 0.6])), row(0.7, None)];
+        let svg = rows("test", "x", &data, Some([0.45, 0.55]), Some(0.0)).unwrap();
+        assert_eq!(svg.matches("<circle").count(), 2);
+        assert_eq!(svg.matches(">\na\n<").count(), 2, "{svg}");
+        assert!(svg.contains("currentColor"));
+        assert_eq!(rows("test", "x", &[], None, None).unwrap(), "");
+    }
+
+    #[test]
+    fn lines_have_points_and_a_legend() {
+        let line = Line {
+            name: "fog".to_owned(),
+            points: vec![(0.0, 1.0, Some([0.9, 1.1])), (1.0, 0.8, None)],
+        };
+        let svg = lines("test", ["severity", "accuracy"], &[line], Some(1.0)).unwrap();
+        assert_eq!(svg.matches("<circle").count(), 2);
+        assert!(svg.contains("fog") && svg.contains("severity"));
+    }
+}

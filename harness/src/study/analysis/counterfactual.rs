@@ -1,0 +1,303 @@
+//! Counterfactual pairs: the same sign before another environment. Does the decision flip, does the attention change?
+
+use std::collections::BTreeMap;
+
+use super::{SEED, empty, explainers, mean, networks, not_measured, paired, plain, title};
+use crate::stats;
+use crate::study::book::{Book, Entry, Point};
+use crate::study::finding::{Figure, Finding, Item, Mark, Ruling, Table, Verdict};
+
+/// One network with the cells in which every sign stands in one place.
+struct Moved<'a> {
+    own: &'a Entry,
+    places: Vec<&'a Entry>,
+}
+
+impl Moved<'_> {
+    /// Own picture and picture in another place, for all signs that a place moved.
+    fn views(&self) -> Vec<(&Point, &Point)> {
+        self.places.iter().flat_map(|place| moved(self.own, place)).collect()
+    }
+}
+
+/// Signs that did not stand there anyway.
+fn moved<'a>(own: &'a Entry, place: &'a Entry) -> Vec<(&'a Point, &'a Point)> {
+    paired(own, place).into_iter().filter(|(a, b)| a.environment != b.environment).collect()
+}
+
+fn flips(views: &[(&Point, &Point)]) -> usize {
+    views.iter().filter(|(a, b)| a.predicted != b.predicted).count()
+}
+
+fn ratio_change(views: &[(&Point, &Point)]) -> Vec<f64> {
+    super::differences(&super::ratio_pairs(views))
+}
+
+pub(super) fn finding(book: &Book) -> Finding {
+    let mut finding = empty(
+        "counterfactual",
+        "The same sign before another environment: does the decision flip, does the attention change?",
+        "Every sign is rendered again in each environment with the same pose, light, surface and noise; views in the environment \
+         that it had anyway are left out. A flip is another class than in its own place. Change of the ratio: in the other place \
+         less in its own. Holm over the environments of a network. Views of one sign are not independent: intervals over all \
+         views are taken over means of signs.",
+    );
+    let all = collect(book);
+    let mut places = Table::new(
+        "counterfactual-environment",
+        "Moved into an environment",
+        &[
+            "network",
+            "method",
+            "environment",
+            "views",
+            "flips",
+            "right before, wrong after",
+            "change of ratio",
+            "p (Holm)",
+        ],
+    );
+    let mut classes = Table::new(
+        "counterfactual-class",
+        "Flips and spread of the ratio by class",
+        &[
+            "network",
+            "method",
+            "class",
+            "shape",
+            "views",
+            "flips",
+            "change of ratio",
+            "spread of ratio over environments",
+        ],
+    );
+    let mut marks = Vec::new();
+    for m in &all {
+        let (name, method) = (&m.own.network.name, title(&m.own.explainer));
+        let tested: Vec<_> = m
+            .places
+            .iter()
+            .map(|place| {
+                let views = moved(m.own, place);
+                let change = ratio_change(&views);
+                let p = stats::sign_flip(&change, SEED).map_or(1.0, |t| t.p);
+                (place, views, change, p)
+            })
+            .collect();
+        let holm = stats::holm(&tested.iter().map(|t| t.3).collect::<Vec<_>>());
+        for ((place, views, change, _), p) in tested.iter().zip(holm) {
+            let lost = views.iter().filter(|(a, b)| a.correct() && !b.correct()).count();
+            let environment = place.data.environment.replace('_', " ");
+            marks.extend(mean(change).map(|c| Mark {
+                name: format!("{name}: {environment}"),
+                group: name.clone(),
+                value: c.mean,
+                ci95: c.ci95,
+            }));
+            places.rows.push(vec![
+                Item::text(name),
+                Item::text(&method),
+                Item::text(environment),
+                Item::Count(views.len()),
+                Item::share(stats::wilson(flips(views), views.len())),
+                Item::Count(lost),
+                Item::difference(mean(change)),
+                Item::P(p),
+            ]);
+        }
+        for (class, views) in by_class(m) {
+            let change = ratio_change(&views);
+            classes.rows.push(vec![
+                Item::text(name),
+                Item::text(&method),
+                Item::Count(class.into()),
+                Item::text(views.first().map_or("", |(a, _)| a.shape.as_str())),
+                Item::Count(views.len()),
+                Item::Count(flips(&views)),
+                Item::difference(mean(&change)),
+                Item::number(spread(&views), 4),
+            ]);
+        }
+        finding.verdicts.push(verdict(m));
+    }
+    finding.verdicts.extend(twins(&all));
+    if all.is_empty() {
+        let what = "the same sign before another environment";
+        finding.verdicts.push(not_measured(what, None, "no cells with forced environments"));
+    }
+    finding.figures.push(Figure::Intervals {
+        title: "Change of the pixel ratio when a sign is moved".to_owned(),
+        axis: "ratio in that environment less ratio in its own".to_owned(),
+        marks,
+        published: None,
+        line: Some(0.0),
+    });
+    finding.tables.push(places);
+    finding.tables.push(classes);
+    finding
+}
+
+fn collect(book: &Book) -> Vec<Moved<'_>> {
+    let mut found = Vec::new();
+    for network in networks(book) {
+        for explainer in explainers(book) {
+            let places: Vec<&Entry> = book
+                .entries
+                .iter()
+                .filter(|e| e.network.name == network.name && e.explainer == explainer)
+                .filter(|e| !e.data.environment.is_empty() && e.data.corner_case.is_empty())
+                .filter(|e| !e.points.is_empty())
+                .collect();
+            let Some(first) = places.first() else { continue };
+            if let Some(own) = plain(book, &network.name, &first.data.set, Some(explainer)) {
+                found.push(Moved { own, places });
+            }
+        }
+    }
+    found
+}
+
+fn by_class<'a>(m: &'a Moved<'_>) -> BTreeMap<u16, Vec<(&'a Point, &'a Point)>> {
+    let mut classes: BTreeMap<u16, Vec<_>> = BTreeMap::new();
+    for view in m.views() {
+        classes.entry(view.0.class).or_default().push(view);
+    }
+    classes
+}
+
+fn by_sign<'a>(m: &'a Moved<'_>) -> BTreeMap<(u16, u32), Vec<(&'a Point, &'a Point)>> {
+    let mut signs: BTreeMap<(u16, u32), Vec<_>> = BTreeMap::new();
+    for view in m.views() {
+        signs.entry(view.0.key()).or_default().push(view);
+    }
+    signs
+}
+
+/// Standard deviation of the ratio of one sign over the places, as the root of the mean variance over the signs.
+fn spread(views: &[(&Point, &Point)]) -> Option<f64> {
+    let mut signs: BTreeMap<(u16, u32), Vec<f64>> = BTreeMap::new();
+    for (own, there) in views {
+        let ratios = signs.entry(own.key()).or_insert_with(|| own.ratio.into_iter().collect());
+        ratios.extend(there.ratio);
+    }
+    let variances: Vec<f64> =
+        signs.values().filter_map(|r| Some(mean(r)?.deviation?.powi(2))).collect();
+    Some(mean(&variances)?.mean.sqrt())
+}
+
+fn verdict(m: &Moved<'_>) -> Verdict {
+    let views = m.views();
+    let signs = by_sign(m);
+    let steady = signs.values().filter(|v| flips(v) == 0).count();
+    let changes: Vec<f64> =
+        signs.values().filter_map(|v| Some(mean(&ratio_change(v))?.mean)).collect();
+    let share = |n, of| Item::share(stats::wilson(n, of)).shown();
+    Verdict {
+        what: format!("moving a sign, {}, {}", m.own.network.name, title(&m.own.explainer)),
+        published: None,
+        found: format!(
+            "{} of {} views flip; {} of the signs keep their class everywhere; ratio changes by {}; spread of one sign over the places {}",
+            flips(&views),
+            views.len(),
+            share(steady, signs.len()),
+            Item::difference(mean(&changes)).shown(),
+            Item::number(spread(&views), 4).shown()
+        ),
+        ruling: Ruling::Answered,
+        why: format!(
+            "{} signs in {} places; interval over the means of signs",
+            signs.len(),
+            m.places.len()
+        ),
+    }
+}
+
+/// Does the network trained on correlated backgrounds react more strongly? Sign by sign against its twin.
+fn twins(all: &[Moved<'_>]) -> Vec<Verdict> {
+    let mut verdicts = Vec::new();
+    for c in all.iter().filter(|m| m.own.network.train == "CF") {
+        let twin = all.iter().find(|u| {
+            u.own.network.train == "UF"
+                && u.own.network.architecture == c.own.network.architecture
+                && u.own.network.is_integer() == c.own.network.is_integer()
+                && u.own.explainer == c.own.explainer
+        });
+        let Some(u) = twin else { continue };
+        let (signs_c, signs_u) = (by_sign(c), by_sign(u));
+        let share = |v: &Vec<(&Point, &Point)>| flips(v) as f64 / v.len() as f64;
+        let both = || signs_c.iter().filter_map(|(key, vc)| Some((vc, signs_u.get(key)?)));
+        let flipped: Vec<f64> = both().map(|(vc, vu)| share(vc) - share(vu)).collect();
+        let reaction: Vec<f64> =
+            both().filter_map(|(vc, vu)| Some(spread(vc)? - spread(vu)?)).collect();
+        let sure = |values: &[f64]| {
+            mean(values).and_then(|m| m.ci95).is_some_and(|[l, h]| l > 0.0 || h < 0.0)
+        };
+        verdicts.push(Verdict {
+            what: format!("correlated against uncorrelated training, {}", title(&c.own.explainer)),
+            published: None,
+            found: format!(
+                "share of flips {}; spread of the ratio over the places {} (correlated less uncorrelated, sign by sign)",
+                Item::difference(mean(&flipped)).shown(),
+                Item::difference(mean(&reaction)).shown()
+            ),
+            ruling: if sure(&flipped) || sure(&reaction) { Ruling::Answered } else { Ruling::Undecided },
+            why: "answered if one of the two intervals leaves out zero. A network that leans on the background should flip more often \
+                  and shift its attention more"
+                .to_owned(),
+        });
+    }
+    verdicts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{entry, network, noise};
+    use super::*;
+
+    /// The correlated network flips every fourth moved sign and loses 0.05 of its ratio at the coast.
+    fn book() -> Book {
+        let mut entries = Vec::new();
+        for train in ["CF", "UF"] {
+            let n = network(train, "resnet50", train);
+            entries
+                .push(entry(&n, "CF", "gradcam", 80, |i, p| p.ratio = Some(0.6 + 0.1 * noise(i))));
+            for place in ["coast", "forest"] {
+                let name = format!("synthetic:CF/test?environment={place}");
+                entries.push(entry(&n, &name, "gradcam", 80, |i, p| {
+                    place.clone_into(&mut p.environment);
+                    let loss = if train == "CF" && place == "coast" { 0.05 } else { 0.0 };
+                    p.ratio =
+                        Some(0.6 + 0.1 * noise(i) - loss + 0.004 * noise(i * 7 + place.len()));
+                    let flip = train == "CF" && i % 8 == 0;
+                    p.predicted = p.class + u16::from(flip);
+                }));
+            }
+        }
+        Book { entries, ..Book::default() }
+    }
+
+    #[test]
+    fn only_moved_signs_count_and_flips_are_counted_by_place_and_class() {
+        let found = finding(&book());
+        let coast = &found.tables[0].rows[0];
+        // every second sign of the helper stands in the forest, the rest at the coast
+        assert_eq!(coast[3], Item::Count(40));
+        assert!(coast[4].shown().starts_with("25.00 %"), "{}", coast[4].shown());
+        assert_eq!(coast[5], Item::Count(10));
+        assert!(coast[6].shown().starts_with("-0.0"), "{}", coast[6].shown());
+        assert!(matches!(coast[7], Item::P(p) if p < 0.001));
+        let forest = &found.tables[0].rows[1];
+        assert!(matches!(forest[7], Item::P(p) if p > 0.05), "{forest:?}");
+        assert_eq!(found.tables[1].rows.len(), 2 * 10);
+    }
+
+    #[test]
+    fn twins_are_compared_sign_by_sign() {
+        let found = finding(&book());
+        let v = found.verdicts.last().unwrap();
+        assert!(v.what.starts_with("correlated against"));
+        assert_eq!(v.ruling, Ruling::Answered);
+        assert!(v.found.starts_with("share of flips +0.12"), "{}", v.found);
+        assert_eq!(finding(&Book::default()).verdicts[0].ruling, Ruling::Missing);
+    }
+}

@@ -1,0 +1,167 @@
+//! The strength of the correlation as a dose: does more of it bind a network to its backgrounds more?
+
+use std::collections::BTreeMap;
+
+use datasets::sets::{Correlation, Level, SetSettings};
+
+use super::{
+    ATTRIBUTION_SET, empty, explainers, mean, networks, not_measured, plain, ratios, title,
+};
+use crate::study::book::{Book, Entry};
+use crate::study::cell::NetworkFacts;
+use crate::study::finding::{Curve, Figure, Finding, Item, Ruling, Table, Verdict};
+
+/// Fewest doses that make a curve.
+const FEWEST: usize = 3;
+
+pub(super) fn finding(book: &Book) -> Finding {
+    let mut finding = empty(
+        "dose",
+        "How does the attention follow the strength of the correlation?",
+        "Networks of one architecture trained at level F with strengths of the correlation from 0 (UF) over that of CF to 1, on \
+         the same CF pictures. Slope: least squares over the doses of each frame, then mean and interval over the frames.",
+    );
+    let mut table = Table::new(
+        "dose",
+        "Mean pixel ratio on CF by strength of the correlation",
+        &["architecture", "weights", "method", "strength", "network", "frames", "mean ratio"],
+    );
+    let mut curves = Vec::new();
+    for explainer in explainers(book) {
+        for ((architecture, integer), doses) in doses(book, explainer) {
+            for (strength, entry) in &doses {
+                table.rows.push(vec![
+                    Item::text(architecture),
+                    Item::text(&entry.network.precision),
+                    Item::text(title(explainer)),
+                    Item::number(Some(*strength), 2),
+                    Item::text(&entry.network.name),
+                    Item::Count(entry.points.len()),
+                    Item::mean(mean(&ratios(&entry.points))),
+                ]);
+            }
+            if doses.len() < FEWEST {
+                continue;
+            }
+            let slopes = slopes(&doses);
+            let slope = mean(&slopes);
+            let falls = slope.and_then(|s| s.ci95).is_some_and(|[l, h]| l > 0.0 || h < 0.0);
+            let weights = if integer { "int8" } else { "f32" };
+            finding.verdicts.push(Verdict {
+                what: format!(
+                    "{architecture} ({weights}), {}: slope over the dose",
+                    title(explainer)
+                ),
+                published: None,
+                found: format!(
+                    "{} a unit of strength, {} doses",
+                    Item::difference(slope).shown(),
+                    doses.len()
+                ),
+                ruling: if falls { Ruling::Answered } else { Ruling::Undecided },
+                why: "answered if the interval leaves out zero; one training a dose".to_owned(),
+            });
+            curves.push(Curve {
+                name: format!("{architecture} ({weights}), {}", title(explainer)),
+                points: doses
+                    .iter()
+                    .filter_map(|(x, e)| mean(&ratios(&e.points)).map(|m| (*x, m.mean, m.ci95)))
+                    .collect(),
+            });
+        }
+    }
+    if finding.verdicts.is_empty() {
+        finding.verdicts.push(not_measured(
+            "dose and response",
+            None,
+            "needs networks trained at three strengths or more (`strength` in the plan); UF is 0 and CF that of datasets/sets.toml",
+        ));
+    }
+    finding.figures.push(Figure::Curves {
+        title: "Mean pixel ratio by strength of the correlation in training".to_owned(),
+        axes: ["strength".to_owned(), "mean pixel ratio on CF".to_owned()],
+        curves,
+        line: None,
+    });
+    finding.tables.push(table);
+    finding
+}
+
+/// Strength with which a network was trained at level F.
+fn strength(network: &NetworkFacts) -> Option<f64> {
+    let set = network.set().filter(|s| s.shape.is_none() && s.level == Level::Frontal)?;
+    Some(network.strength.unwrap_or(match set.correlation {
+        Correlation::Uncorrelated => 0.0,
+        Correlation::Correlated => SetSettings::get().correlation.strength,
+    }))
+}
+
+type Doses<'a> = Vec<(f64, &'a Entry)>;
+
+fn doses<'a>(book: &'a Book, explainer: &str) -> BTreeMap<(&'a str, bool), Doses<'a>> {
+    let mut found: BTreeMap<(&str, bool), Doses<'_>> = BTreeMap::new();
+    for network in networks(book) {
+        let Some(strength) = strength(network) else { continue };
+        if let Some(entry) = plain(book, &network.name, ATTRIBUTION_SET, Some(explainer)) {
+            let key = (network.architecture.as_str(), network.is_integer());
+            found.entry(key).or_default().push((strength, entry));
+        }
+    }
+    for doses in found.values_mut() {
+        doses.sort_by(|a, b| a.0.total_cmp(&b.0));
+    }
+    found
+}
+
+/// Least-squares slope of each frame that has a ratio at every dose.
+fn slopes(doses: &[(f64, &Entry)]) -> Vec<f64> {
+    let mut frames: BTreeMap<(u16, u32), Vec<(f64, f64)>> = BTreeMap::new();
+    for (dose, entry) in doses {
+        for p in &entry.points {
+            if let Some(ratio) = p.ratio {
+                frames.entry(p.key()).or_default().push((*dose, ratio));
+            }
+        }
+    }
+    let n = doses.len() as f64;
+    let middle = doses.iter().map(|(d, _)| d).sum::<f64>() / n;
+    let spread: f64 = doses.iter().map(|(d, _)| (d - middle) * (d - middle)).sum();
+    if spread <= 0.0 {
+        return Vec::new();
+    }
+    frames
+        .values()
+        .filter(|values| values.len() == doses.len())
+        .map(|values| values.iter().map(|(d, r)| (d - middle) * r).sum::<f64>() / spread)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{entry, network, noise};
+    use super::*;
+
+    #[test]
+    fn the_slope_over_known_doses_is_found() {
+        let entries = [0.25, 0.5, 1.0].map(|dose: f64| {
+            let mut n = network(&format!("d{dose}"), "resnet50", "CF");
+            n.strength = Some(dose);
+            entry(&n, "CF", "gradcam", 100, |i, p| {
+                p.ratio = Some(0.7 + 0.2 * noise(i) - 0.04 * dose + 0.002 * noise(i * 3 + 1));
+            })
+        });
+        let found = finding(&Book { entries: entries.into(), ..Book::default() });
+        assert_eq!(found.verdicts[0].ruling, Ruling::Answered);
+        assert!(found.verdicts[0].found.starts_with("-0.04"), "{}", found.verdicts[0].found);
+        assert_eq!(found.tables[0].rows.len(), 3);
+    }
+
+    #[test]
+    fn two_doses_are_no_curve() {
+        let entries =
+            ["UF", "CF"].map(|t| entry(&network(t, "resnet50", t), "CF", "gradcam", 10, |_, _| {}));
+        let found = finding(&Book { entries: entries.into(), ..Book::default() });
+        assert_eq!(found.verdicts[0].ruling, Ruling::Missing);
+        assert_eq!(found.tables[0].rows.len(), 2);
+    }
+}

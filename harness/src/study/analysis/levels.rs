@@ -1,0 +1,199 @@
+//! Camera levels: does the ratio follow the variation of the camera, in training or in testing?
+
+use datasets::sets::{Level, Set};
+
+use super::{
+    ATTRIBUTION_SET, SEED, differences, empty, explainers, level_letter, mean, networks,
+    not_measured, paired, plain, ratio_pairs, ratios, title, whole_set,
+};
+use crate::stats;
+use crate::study::book::{Book, Entry};
+use crate::study::cell::NetworkFacts;
+use crate::study::finding::{Figure, Finding, Item, Mark, Ruling, Table, Verdict};
+
+pub(super) fn finding(book: &Book) -> Finding {
+    let mut finding = empty(
+        "level",
+        "Does the ratio follow the variation of the camera?",
+        "Two directions. Training: networks trained at F, M, H on the same CF pictures, which is what the paper looked at. \
+         Testing: one network on the F, M, H pictures of the same signs. A trend is monotone, with both steps (F to M, M to H) \
+         significant in the same direction by sign-flip tests after Holm's adjustment.",
+    );
+    let mut table = Table::new(
+        "level",
+        "Mean pixel ratio by camera level",
+        &["varied", "network", "method", "F", "M", "H", "F to M", "M to H", "trend"],
+    );
+    let mut marks = Vec::new();
+    let mut verdicts = Vec::new();
+    for explainer in explainers(book) {
+        for (name, entries) in trained(book, explainer) {
+            let (row, verdict) = row("training", &name, explainer, &entries, &mut marks);
+            table.rows.extend(row);
+            verdicts.extend(verdict);
+        }
+    }
+    if verdicts.is_empty() {
+        verdicts.push(not_measured(
+            "camera level of training",
+            Some("no clear trend".to_owned()),
+            "needs networks of one architecture trained at F, M and H",
+        ));
+    }
+    for explainer in explainers(book) {
+        for (name, entries) in tested(book, explainer) {
+            let (row, verdict) = row("testing", &name, explainer, &entries, &mut marks);
+            table.rows.extend(row);
+            verdicts.extend(verdict.map(|v| Verdict {
+                published: None,
+                ruling: if v.ruling == Ruling::Undecided { v.ruling } else { Ruling::Answered },
+                why: "the paper looked at levels of training; this is the same network on other pictures of the same signs"
+                    .to_owned(),
+                ..v
+            }));
+        }
+    }
+    finding.figures.push(Figure::Intervals {
+        title: "Mean pixel ratio by camera level".to_owned(),
+        axis: "mean pixel ratio".to_owned(),
+        marks,
+        published: None,
+        line: None,
+    });
+    finding.tables.push(table);
+    finding.verdicts = verdicts;
+    finding
+}
+
+/// Twins trained at the three levels, on CF.
+fn trained<'a>(book: &'a Book, explainer: &str) -> Vec<(String, [&'a Entry; 3])> {
+    let all = networks(book);
+    let mut found = Vec::new();
+    for frontal in &all {
+        let Some(set) = whole_set(frontal).filter(|s| s.level == Level::Frontal) else { continue };
+        let at = |level: Level| {
+            let same = |n: &&&NetworkFacts| {
+                whole_set(n) == Some(Set { level, ..set })
+                    && n.architecture == frontal.architecture
+                    && n.is_integer() == frontal.is_integer()
+            };
+            let network = all.iter().find(same)?;
+            plain(book, &network.name, ATTRIBUTION_SET, Some(explainer))
+        };
+        if let [Some(f), Some(m), Some(h)] = Level::ALL.map(at) {
+            found.push((format!("{} at F, M, H", frontal.name), [f, m, h]));
+        }
+    }
+    found
+}
+
+/// A network on the three levels of its own kind of background.
+fn tested<'a>(book: &'a Book, explainer: &str) -> Vec<(String, [&'a Entry; 3])> {
+    let mut found = Vec::new();
+    for network in networks(book) {
+        for correlation in ["C", "U"] {
+            let at = |level| {
+                let set = format!("{correlation}{}", level_letter(level));
+                plain(book, &network.name, &set, Some(explainer))
+            };
+            if let [Some(f), Some(m), Some(h)] = Level::ALL.map(at) {
+                found.push((
+                    format!("{} on {correlation}F, {correlation}M, {correlation}H", network.name),
+                    [f, m, h],
+                ));
+            }
+        }
+    }
+    found
+}
+
+fn row(
+    varied: &str,
+    name: &str,
+    explainer: &str,
+    entries: &[&Entry; 3],
+    marks: &mut Vec<Mark>,
+) -> (Option<Vec<Item>>, Option<Verdict>) {
+    let steps = [(0, 1), (1, 2)].map(|(a, b)| {
+        let d = differences(&ratio_pairs(&paired(entries[a], entries[b])));
+        Some((mean(&d)?, stats::sign_flip(&d, SEED)?.p))
+    });
+    let [Some(first), Some(second)] = steps else { return (None, None) };
+    let holm = stats::holm(&[first.1, second.1]);
+    let sure = holm.iter().all(|p| *p < 0.05);
+    let trend = match (first.0.mean > 0.0, second.0.mean > 0.0) {
+        (true, true) if sure => "rises",
+        (false, false) if sure => "falls",
+        _ => "none",
+    };
+    for (level, entry) in Level::ALL.into_iter().zip(entries) {
+        marks.extend(mean(&ratios(&entry.points)).map(|m| Mark {
+            name: format!("{name}, {}: {}", title(explainer), level_letter(level)),
+            group: level_letter(level).to_owned(),
+            value: m.mean,
+            ci95: m.ci95,
+        }));
+    }
+    let mut row = vec![Item::text(varied), Item::text(name), Item::text(title(explainer))];
+    row.extend(entries.map(|e| Item::mean(mean(&ratios(&e.points)))));
+    row.extend([
+        Item::difference(Some(first.0)),
+        Item::difference(Some(second.0)),
+        Item::text(trend),
+    ]);
+    let verdict = Verdict {
+        what: format!("camera level of {varied}, {name}, {}", title(explainer)),
+        published: Some("no clear trend".to_owned()),
+        found: format!(
+            "{trend}: F to M {}, M to H {}; p (Holm) {} and {}",
+            Item::difference(Some(first.0)).shown(),
+            Item::difference(Some(second.0)).shown(),
+            Item::P(holm[0]).shown(),
+            Item::P(holm[1]).shown()
+        ),
+        ruling: if trend == "none" { Ruling::Reproduced } else { Ruling::NotReproduced },
+        why: "rule: a monotone trend with both steps significant contradicts `no clear trend`"
+            .to_owned(),
+    };
+    (Some(row), Some(verdict))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{entry, network, noise};
+    use super::*;
+
+    fn book(steps: [f64; 3]) -> Book {
+        let entries = ["UF", "UM", "UH"]
+            .into_iter()
+            .zip(steps)
+            .map(|(train, shift)| {
+                entry(&network(train, "resnet50", train), "CF", "gradcam", 200, |i, p| {
+                    p.ratio = Some(0.5 + shift + 0.2 * noise(i) + 0.01 * noise(i * 17 + 1));
+                })
+            })
+            .collect();
+        Book { entries, ..Book::default() }
+    }
+
+    #[test]
+    fn a_trend_needs_both_steps_in_one_direction() {
+        let ruling = |steps| finding(&book(steps)).verdicts[0].ruling;
+        assert_eq!(ruling([0.0, 0.03, 0.06]), Ruling::NotReproduced);
+        assert_eq!(ruling([0.0, 0.03, 0.0]), Ruling::Reproduced);
+        assert_eq!(finding(&book([0.0, -0.03, -0.06])).tables[0].rows[0][8], Item::text("falls"));
+    }
+
+    #[test]
+    fn levels_of_testing_are_ours_and_not_the_papers() {
+        let n = network("a", "resnet50", "CF");
+        let entries = ["CF", "CM", "CH"]
+            .map(|set| entry(&n, set, "gradcam", 60, |i, p| p.ratio = Some(0.5 + 0.1 * noise(i))));
+        let found = finding(&Book { entries: entries.into(), ..Book::default() });
+        assert_eq!(found.verdicts[0].ruling, Ruling::Missing);
+        assert_eq!(
+            (found.verdicts[1].ruling, &found.verdicts[1].published),
+            (Ruling::Answered, &None)
+        );
+    }
+}

@@ -1,0 +1,243 @@
+//! From a book to findings: the tables of the paper first, then what it left open. One question a file.
+//!
+//! Comparisons are made frame by frame wherever both sides saw the same sign; frames are paired by class and index. Every
+//! p-value of a family of tests is adjusted by Holm's method. Whatever is drawn is drawn with the seed [`SEED`].
+
+mod accuracy;
+mod contrast;
+mod corner_cases;
+mod counterfactual;
+mod dose;
+mod estimator;
+mod levels;
+mod pairs;
+mod precision;
+mod ratios;
+mod shapes;
+#[cfg(test)]
+mod testing;
+mod zones;
+
+use std::collections::BTreeMap;
+
+use datasets::catalogue::Shape;
+use datasets::sets::{Correlation, Level, Set};
+
+use super::book::{Book, Entry, Point};
+use super::cell::NetworkFacts;
+use super::finding::{FINDINGS_SCHEMA, Finding, Findings, Ruling, Verdict};
+use crate::stats::{self, MeanInterval};
+
+/// Seed of all permutation tests and bootstraps of a study.
+pub(super) const SEED: u64 = 1;
+
+/// Test set on which the paper measured attribution.
+const ATTRIBUTION_SET: &str = "CF";
+
+/// All findings of a book.
+#[must_use]
+pub fn analyse(book: &Book) -> Findings {
+    let complete = book.entries.iter().filter(|e| e.points.len() == e.asked).count();
+    let begun =
+        book.entries.iter().filter(|e| !e.points.is_empty() && e.points.len() < e.asked).count();
+    let fact = |name: &str| book.facts.get(name).cloned().unwrap_or_default();
+    Findings {
+        schema: FINDINGS_SCHEMA,
+        title: fact("title"),
+        about: fact("about"),
+        cells: [complete, begun, book.entries.len() - complete - begun],
+        findings: vec![
+            accuracy::finding(book),
+            ratios::finding(book),
+            contrast::finding(book),
+            shapes::finding(book),
+            levels::finding(book),
+            pairs::finding(book),
+            corner_cases::finding(book),
+            counterfactual::finding(book),
+            zones::finding(book),
+            precision::finding(book),
+            dose::finding(book),
+            estimator::finding(book),
+        ],
+        missing: missing(book),
+    }
+}
+
+/// Networks that do not exist once each, then cells that are not complete.
+fn missing(book: &Book) -> Vec<(String, String)> {
+    let mut networks: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut cells = Vec::new();
+    for entry in &book.entries {
+        if entry.network.missing.is_some() && entry.points.is_empty() {
+            *networks.entry(&entry.network.name).or_default() += 1;
+        } else if entry.points.len() < entry.asked {
+            let why = entry.problem.clone().unwrap_or_else(|| "not run yet".to_owned());
+            cells.push((entry.id.clone(), why));
+        }
+    }
+    let networks = networks.into_iter().map(|(name, cells)| {
+        (format!("network {name}"), format!("does not exist; {cells} cells wait for it"))
+    });
+    networks.chain(cells).collect()
+}
+
+/// Networks in the order of the plan, each once.
+fn networks(book: &Book) -> Vec<&NetworkFacts> {
+    let mut all: Vec<&NetworkFacts> = Vec::new();
+    for entry in &book.entries {
+        if all.iter().all(|n| n.name != entry.network.name) {
+            all.push(&entry.network);
+        }
+    }
+    all
+}
+
+/// Explainers that the book has maps of, `gradcam` first.
+fn explainers(book: &Book) -> Vec<&str> {
+    let mut all: Vec<&str> = Vec::new();
+    for entry in book.entries.iter().filter(|e| !e.explainer.is_empty() && !e.points.is_empty()) {
+        if !all.contains(&entry.explainer.as_str()) {
+            all.push(&entry.explainer);
+        }
+    }
+    all.sort_by_key(|name| (*name != "gradcam", *name));
+    all
+}
+
+/// The cell of ordinary test pictures with the most frames; any explainer if that is `None`.
+fn plain<'a>(
+    book: &'a Book,
+    network: &str,
+    set: &str,
+    explainer: Option<&str>,
+) -> Option<&'a Entry> {
+    book.entries
+        .iter()
+        .filter(|e| e.network.name == network && e.data.is_plain_test() && e.data.set == set)
+        .filter(|e| explainer.is_none_or(|wanted| e.explainer == wanted) && !e.points.is_empty())
+        .max_by_key(|e| e.points.len())
+}
+
+/// A network trained on the correlated set and one trained on the uncorrelated set of the same level, all else equal.
+#[derive(Clone, Copy, Debug)]
+struct Contrast<'a> {
+    correlated: &'a NetworkFacts,
+    uncorrelated: &'a NetworkFacts,
+    level: Level,
+}
+
+/// All such pairs, those with missing networks among them.
+fn contrasts(book: &Book) -> Vec<Contrast<'_>> {
+    let all = networks(book);
+    let mut found = Vec::new();
+    for &correlated in &all {
+        let Some(set) = whole_set(correlated) else { continue };
+        if set.correlation != Correlation::Correlated {
+            continue;
+        }
+        let twin = Set { correlation: Correlation::Uncorrelated, ..set };
+        for &uncorrelated in &all {
+            let same = uncorrelated.architecture == correlated.architecture
+                && uncorrelated.is_integer() == correlated.is_integer();
+            if same && whole_set(uncorrelated) == Some(twin) {
+                found.push(Contrast { correlated, uncorrelated, level: set.level });
+            }
+        }
+    }
+    found
+}
+
+/// The training set of a network, if it is one of the six at its own strength.
+fn whole_set(network: &NetworkFacts) -> Option<Set> {
+    network.set().filter(|set| set.shape.is_none() && network.strength.is_none())
+}
+
+/// Frames that both cells have, by class and index.
+fn paired<'a>(a: &'a Entry, b: &'a Entry) -> Vec<(&'a Point, &'a Point)> {
+    let of_b: BTreeMap<(u16, u32), &Point> = b.points.iter().map(|p| (p.key(), p)).collect();
+    a.points.iter().filter_map(|p| Some((p, *of_b.get(&p.key())?))).collect()
+}
+
+/// Ratios of both sides where both have one.
+fn ratio_pairs(pairs: &[(&Point, &Point)]) -> Vec<(f64, f64)> {
+    pairs.iter().filter_map(|(a, b)| Some((a.ratio?, b.ratio?))).collect()
+}
+
+/// Second less first.
+fn differences(pairs: &[(f64, f64)]) -> Vec<f64> {
+    pairs.iter().map(|(a, b)| b - a).collect()
+}
+
+fn ratios(points: &[Point]) -> Vec<f64> {
+    points.iter().filter_map(|p| p.ratio).collect()
+}
+
+fn hits(points: &[Point]) -> usize {
+    points.iter().filter(|p| p.correct()).count()
+}
+
+/// `Kernel SHAP (captum)` and the like.
+fn title(explainer: &str) -> String {
+    match explainer {
+        "gradcam" => "GradCAM".to_owned(),
+        "" => "decision".to_owned(),
+        estimator => format!("Kernel SHAP ({estimator})"),
+    }
+}
+
+/// Name of a shape as stored.
+fn shape_word(shape: Shape) -> &'static str {
+    shape.word()
+}
+
+const fn level_letter(level: Level) -> &'static str {
+    match level {
+        Level::Frontal => "F",
+        Level::Medium => "M",
+        Level::High => "H",
+    }
+}
+
+/// A mean with interval as words.
+fn in_words(mean: Option<MeanInterval>) -> String {
+    super::finding::Item::difference(mean).shown()
+}
+
+/// How an interval lies to a published range: inside or touching it agrees, beside it contradicts. An interval that is wider
+/// than `widest` says nothing either way.
+fn range_ruling(ci95: Option<[f64; 2]>, published: [f64; 2], widest: f64) -> Ruling {
+    match ci95 {
+        None => Ruling::Undecided,
+        Some([low, high]) if low > published[1] || high < published[0] => Ruling::NotReproduced,
+        Some([low, high]) if high - low > widest => Ruling::Undecided,
+        Some(_) => Ruling::Reproduced,
+    }
+}
+
+/// The verdict for a question whose cells are not there.
+fn not_measured(what: &str, published: Option<String>, why: &str) -> Verdict {
+    Verdict {
+        what: what.to_owned(),
+        published,
+        found: "-".to_owned(),
+        ruling: Ruling::Missing,
+        why: why.to_owned(),
+    }
+}
+
+fn mean(values: &[f64]) -> Option<MeanInterval> {
+    stats::mean_interval(values)
+}
+
+/// A finding without content yet.
+fn empty(id: &str, question: &str, definition: &str) -> Finding {
+    Finding {
+        id: id.to_owned(),
+        question: question.to_owned(),
+        definition: definition.to_owned(),
+        verdicts: Vec::new(),
+        figures: Vec::new(),
+        tables: Vec::new(),
+    }
+}

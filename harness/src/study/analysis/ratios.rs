@@ -1,0 +1,239 @@
+//! Mean pixel ratio of every network, and whether larger networks look at the background more.
+
+use super::{
+    ATTRIBUTION_SET, differences, empty, explainers, mean, networks, not_measured, paired, plain,
+    ratio_pairs, ratios, title,
+};
+use crate::study::book::{Book, Entry};
+use crate::study::finding::{Figure, Finding, Item, Mark, Ruling, Table, Verdict};
+use crate::study::paper;
+
+pub(super) fn finding(book: &Book) -> Finding {
+    let mut finding = empty(
+        "ratio",
+        "How much of the attention lies on the sign?",
+        "Pixel ratio: positive attribution inside the sign's mask over all positive attribution; higher means less attention \
+         to the background. Mean over the ordinary test pictures of CF with Student's 95 % interval; frames without positive \
+         attribution are counted, not averaged. Chance is the mean share of the picture that the mask covers; `whole sign` \
+         the ratio of a map that looks at all of the sign and at nothing else on the same grid.",
+    );
+    let mut table = Table::new(
+        "ratio",
+        "Mean pixel ratio on CF",
+        &[
+            "network",
+            "trained on",
+            "weights",
+            "method",
+            "frames",
+            "mean ratio",
+            "deviation of a frame",
+            "undefined",
+            "chance",
+            "whole sign",
+        ],
+    );
+    let mut marks = Vec::new();
+    for network in networks(book) {
+        for explainer in explainers(book) {
+            let Some(entry) = plain(book, &network.name, ATTRIBUTION_SET, Some(explainer)) else {
+                continue;
+            };
+            let found = mean(&ratios(&entry.points));
+            let chance: Vec<f64> = entry.points.iter().map(|p| p.mask_share).collect();
+            let whole: Vec<f64> = entry.points.iter().filter_map(|p| p.proportional).collect();
+            let undefined = entry.points.iter().filter(|p| p.ratio.is_none()).count();
+            table.rows.push(vec![
+                Item::text(&network.name),
+                Item::text(&network.train),
+                Item::text(&network.precision),
+                Item::text(title(explainer)),
+                Item::Count(entry.points.len()),
+                Item::mean(found),
+                Item::number(found.and_then(|m| m.deviation), 3),
+                Item::Count(undefined),
+                Item::number(mean(&chance).map(|m| m.mean), 3),
+                Item::number(mean(&whole).map(|m| m.mean), 3),
+            ]);
+            marks.extend(found.map(|m| Mark {
+                name: format!("{}, {}", network.name, title(explainer)),
+                group: title(explainer),
+                value: m.mean,
+                ci95: m.ci95,
+            }));
+        }
+    }
+    finding.figures.push(Figure::Intervals {
+        title: "Mean pixel ratio on CF".to_owned(),
+        axis: "mean pixel ratio".to_owned(),
+        marks,
+        published: None,
+        line: None,
+    });
+    finding.verdicts.push(spread(book));
+    finding.verdicts.push(convnext_small(book));
+    finding.verdicts.extend(order(book));
+    finding.tables.push(table);
+    finding
+}
+
+/// Cells of CF with maps, by explainer.
+fn on_cf<'a>(book: &'a Book, explainer: &'a str) -> impl Iterator<Item = &'a Entry> {
+    networks(book)
+        .into_iter()
+        .filter_map(move |n| plain(book, &n.name, ATTRIBUTION_SET, Some(explainer)))
+}
+
+fn spread(book: &Book) -> Verdict {
+    let found: Vec<String> = explainers(book)
+        .into_iter()
+        .flat_map(|explainer| on_cf(book, explainer))
+        .filter_map(|e| {
+            let m = mean(&ratios(&e.points))?;
+            let half = m.ci95.map(|[low, high]| (high - low) / 2.0)?;
+            Some(format!("{}, {}: +-{half:.4} (n = {})", e.network.name, title(&e.explainer), m.n))
+        })
+        .collect();
+    let what = "95 % interval of a mean ratio";
+    let published =
+        format!("+-{} at n = {}, deviation {}", paper::HALF_WIDTH, paper::FRAMES, paper::DEVIATION);
+    if found.is_empty() {
+        return not_measured(what, Some(published), "no maps on CF");
+    }
+    Verdict {
+        what: what.to_owned(),
+        published: Some(published),
+        found: found.join("; "),
+        ruling: Ruling::NotComparable,
+        why: "the spread depends on baseline, target, layer and mask rule, which the paper does not state, and on the number of \
+              frames; it is printed so that both can be judged"
+            .to_owned(),
+    }
+}
+
+fn convnext_small(book: &Book) -> Verdict {
+    let what = "GradCAM ratio of ConvNeXt-Small on CF";
+    let published = Some(format!("below {}", paper::CONVNEXT_SMALL_BELOW));
+    let entry = on_cf(book, "gradcam").find(|e| e.network.architecture == "convnext-small");
+    let Some(m) = entry.and_then(|e| mean(&ratios(&e.points))) else {
+        return not_measured(what, published, "no trained ConvNeXt-Small exists");
+    };
+    let ruling = match m.ci95 {
+        Some([_, high]) if high < paper::CONVNEXT_SMALL_BELOW => Ruling::Reproduced,
+        Some([low, _]) if low >= paper::CONVNEXT_SMALL_BELOW => Ruling::NotReproduced,
+        _ => Ruling::Undecided,
+    };
+    Verdict {
+        what: what.to_owned(),
+        published,
+        found: Item::mean(Some(m)).shown(),
+        ruling,
+        why: "rule: the whole interval lies on one side. The layer is the last feature map; the paper does not state its own"
+            .to_owned(),
+    }
+}
+
+/// More trainable parameters, lower ratio: for each method and training set, every pair of architectures on the same frames.
+fn order(book: &Book) -> Vec<Verdict> {
+    let what = |explainer: &str| format!("order of networks by ratio, {}", title(explainer));
+    let published = || Some("more trainable parameters, lower ratio".to_owned());
+    let mut verdicts = Vec::new();
+    for explainer in explainers(book) {
+        let entries: Vec<(&Entry, f64)> = on_cf(book, explainer)
+            .filter_map(|e| Some((e, paper::parameters(&e.network.architecture)?)))
+            .collect();
+        let mut pairs = Vec::new();
+        for (small, less) in &entries {
+            for (large, more) in &entries {
+                let same = small.network.train == large.network.train
+                    && small.network.is_integer() == large.network.is_integer();
+                if same && less < more {
+                    let d = differences(&ratio_pairs(&paired(small, large)));
+                    pairs.extend(mean(&d).map(|m| (small, large, m)));
+                }
+            }
+        }
+        if pairs.is_empty() {
+            continue;
+        }
+        let sure = |sign: f64| {
+            pairs.iter().filter(move |(_, _, m)| {
+                m.ci95.is_some_and(|[low, high]| low * sign > 0.0 && high * sign > 0.0)
+            })
+        };
+        let (lower, higher) = (sure(-1.0).count(), sure(1.0).count());
+        let ruling = if lower == pairs.len() {
+            Ruling::Reproduced
+        } else if higher > 0 {
+            Ruling::NotReproduced
+        } else {
+            Ruling::Undecided
+        };
+        let each: Vec<String> = pairs
+            .iter()
+            .map(|(small, large, m)| {
+                format!(
+                    "{} less {}: {}",
+                    large.network.name,
+                    small.network.name,
+                    Item::difference(Some(*m)).shown()
+                )
+            })
+            .collect();
+        verdicts.push(Verdict {
+            what: what(explainer),
+            published: published(),
+            found: each.join("; "),
+            ruling,
+            why: "rule: for every pair on the same frames the larger network's interval lies below"
+                .to_owned(),
+        });
+    }
+    if verdicts.is_empty() {
+        let why = "needs trained networks of two architectures; there is one";
+        verdicts.push(not_measured("order of networks by ratio", published(), why));
+    }
+    verdicts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{entry, network, noise};
+    use super::*;
+
+    #[test]
+    fn means_are_taken_over_defined_ratios_and_undefined_ones_are_counted() {
+        let n = network("a", "resnet50", "CF");
+        let cell = entry(&n, "CF", "gradcam", 100, |i, p| {
+            p.ratio = (i >= 10).then_some(if i % 2 == 0 { 0.4 } else { 0.6 });
+        });
+        let found = finding(&Book { entries: vec![cell], ..Book::default() });
+        let row = &found.tables[0].rows[0];
+        assert_eq!(row[4], Item::Count(100));
+        assert!(row[5].shown().starts_with("0.5000 (0.4"), "{}", row[5].shown());
+        assert_eq!(row[7], Item::Count(10));
+        assert!(found.verdicts.iter().any(|v| v.ruling == Ruling::Missing));
+    }
+
+    #[test]
+    fn the_order_of_architectures_is_judged_on_the_same_frames() {
+        let (small, large) = (network("r", "resnet50", "CF"), network("s", "convnext-small", "CF"));
+        let book = |shift: f64| Book {
+            entries: vec![
+                entry(&small, "CF", "gradcam", 200, |i, p| p.ratio = Some(0.6 + 0.3 * noise(i))),
+                entry(&large, "CF", "gradcam", 200, |i, p| {
+                    p.ratio = Some(0.6 + 0.3 * noise(i) + shift + 0.01 * noise(3 * i + 1));
+                }),
+            ],
+            ..Book::default()
+        };
+        let ruling = |shift| {
+            let found = finding(&book(shift));
+            found.verdicts.into_iter().find(|v| v.what.starts_with("order")).unwrap().ruling
+        };
+        // the spread between frames is 0.09, the effect 0.01: seen because frames are paired
+        assert_eq!(ruling(-0.01), Ruling::Reproduced);
+        assert_eq!(ruling(0.01), Ruling::NotReproduced);
+        assert_eq!(ruling(0.0), Ruling::Undecided);
+    }
+}

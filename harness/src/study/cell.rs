@@ -1,0 +1,370 @@
+//! A cell of the grid: one network on one data set by one method, which is an ordinary run in a folder of its own.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use datasets::sets::{Set, SetName};
+use models::Manifest;
+use serde::{Deserialize, Serialize};
+
+use super::StudyError;
+use super::plan::{GridBlock, MethodSettings, NetworkEntry, StudyPlan};
+use crate::run::{Method, RunPlan, Shard};
+
+/// What is known of a network before it is loaded.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct NetworkFacts {
+    /// Name in the tables.
+    pub name: String,
+    /// Architecture; empty where nobody says.
+    pub architecture: String,
+    /// Set that it was trained on; empty where nobody says.
+    pub train: String,
+    /// Number format; empty where nobody says.
+    pub precision: String,
+    /// Strength of the correlation where it is not that of the set.
+    pub strength: Option<f64>,
+    /// Hash of the model file; empty if the network does not exist.
+    pub sha256: String,
+    /// Manifest, if the network exists.
+    pub manifest: Option<PathBuf>,
+    /// Why it cannot be used.
+    pub missing: Option<String>,
+}
+
+impl NetworkFacts {
+    /// Looks the network up in the zoo or by its path; one that is not there is no error.
+    #[must_use]
+    pub fn find(entry: &NetworkEntry) -> Self {
+        let model = entry.model.as_ref().unwrap_or(&entry.name);
+        let found = models::zoo::find(model).and_then(|path| Ok((Manifest::read(&path)?, path)));
+        let named = |value: &Option<String>| value.clone().unwrap_or_default();
+        let mut facts = Self {
+            name: entry.name.clone(),
+            architecture: named(&entry.architecture),
+            train: named(&entry.train),
+            precision: named(&entry.precision),
+            strength: entry.strength,
+            ..Self::default()
+        };
+        match found {
+            Ok((manifest, path)) => {
+                let told = |key: &str| {
+                    manifest.training.get(key).and_then(|v| v.as_str()).unwrap_or("").to_owned()
+                };
+                let fill = |field: &mut String, value: String| {
+                    if field.is_empty() {
+                        *field = value;
+                    }
+                };
+                fill(&mut facts.architecture, manifest.architecture.clone());
+                fill(&mut facts.train, told("set"));
+                fill(&mut facts.precision, manifest.precision.name().to_owned());
+                facts.sha256 = manifest.sha256;
+                facts.manifest = Some(path);
+            }
+            Err(error) => facts.missing = Some(error.to_string()),
+        }
+        facts
+    }
+
+    /// The training set, if it is one of ours.
+    #[must_use]
+    pub fn set(&self) -> Option<Set> {
+        Set::from_name(&self.train)
+    }
+
+    /// Whether its multiplications are on integers.
+    #[must_use]
+    pub fn is_integer(&self) -> bool {
+        self.precision.starts_with("int8")
+    }
+
+    /// Cost of a forward pass against the integer network's.
+    fn weight(&self) -> f64 {
+        // measured for ResNet50 on AVX2: 120 against 50 ms
+        if self.is_integer() { 1.0 } else { 2.4 }
+    }
+}
+
+/// What is known of a data set from its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataFacts {
+    /// Name as `--data` takes it.
+    pub name: String,
+    /// `CF` and the like; empty for a folder.
+    pub set: String,
+    /// `test` or `train`; empty for a folder.
+    pub split: String,
+    /// Kind of corner case; empty for ordinary pictures.
+    pub corner_case: String,
+    /// Severity of the corner case, 0 without one.
+    pub severity: u8,
+    /// Environment that every picture is forced into; empty where the set draws it.
+    pub environment: String,
+}
+
+impl DataFacts {
+    /// The facts of a name as it stands in a plan: `CF`, `CF/test`, `synthetic:CF/test?...`, or a folder.
+    ///
+    /// # Errors
+    /// If it starts like a rendered set and is none.
+    pub fn of(name: &str, options: &[(&str, String)]) -> Result<Self, StudyError> {
+        let short = Set::from_name(name).is_some();
+        let first = name.split(['/', '?']).next().unwrap_or_default();
+        let rendered = short
+            || name.starts_with(datasets::sets::spec::PREFIX)
+            || Set::from_name(first).is_some_and(|_| name.contains('/'));
+        if !rendered {
+            if options.is_empty() {
+                return Ok(Self { name: name.to_owned(), ..Self::default() });
+            }
+            return Err(StudyError::Plan {
+                place: format!("data `{name}`"),
+                problem:
+                    "expected a rendered set beside corner_cases or environments, found a folder"
+                        .to_owned(),
+                remedy: "name a set such as CF".to_owned(),
+            });
+        }
+        let mut text = if short { format!("{name}/test") } else { name.to_owned() };
+        for (option, value) in options {
+            let joint = if text.contains('?') { '&' } else { '?' };
+            text.push_str(&format!("{joint}{option}={value}"));
+        }
+        let parsed: SetName =
+            text.parse().map_err(|source: datasets::source::SourceError| StudyError::Plan {
+                place: "data".to_owned(),
+                problem: source.to_string(),
+                remedy: "docs/study.md describes the file".to_owned(),
+            })?;
+        let case = parsed.corner_case;
+        let kind = if case.severity == 0 { String::new() } else { word(&case.kind) };
+        Ok(Self {
+            name: parsed.to_string(),
+            set: parsed.set.to_string(),
+            split: parsed.split.as_str().to_owned(),
+            corner_case: kind,
+            severity: case.severity,
+            environment: parsed
+                .environment
+                .map(datasets::sets::spec::environment_word)
+                .unwrap_or_default(),
+        })
+    }
+
+    /// Ordinary test pictures of a set.
+    #[must_use]
+    pub fn is_plain_test(&self) -> bool {
+        self.split == "test" && self.corner_case.is_empty() && self.environment.is_empty()
+    }
+
+    fn slug(&self) -> String {
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+        let body = self.name.strip_prefix(datasets::sets::spec::PREFIX).unwrap_or(&self.name);
+        body.chars().map(plain).collect::<String>().trim_matches('-').to_owned()
+    }
+}
+
+/// The name that serde gives a word.
+fn word(value: &impl Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// One network on one data set by one method.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cell {
+    /// Folder of its run inside the study, and its key.
+    pub id: String,
+    /// The network.
+    pub network: NetworkFacts,
+    /// The data set.
+    pub data: DataFacts,
+    /// Name of the method in the plan.
+    pub method: String,
+    /// The run.
+    pub plan: RunPlan,
+}
+
+impl Cell {
+    fn new(
+        network: &NetworkFacts,
+        model: &str,
+        data: DataFacts,
+        (name, method): (&str, &MethodSettings),
+        frames: usize,
+        threads: usize,
+    ) -> Self {
+        let plan = RunPlan {
+            model: model.to_owned(),
+            data: data.name.clone(),
+            frames,
+            attribute: method.attribute.into_iter().collect(),
+            target: method.target,
+            gradcam: method.gradcam,
+            shap: method.shap,
+            upsampling: method.upsampling,
+            threads,
+            previews: PREVIEWS,
+            ..RunPlan::default()
+        };
+        let evaluations = match method.attribute {
+            Some(Method::KernelShap) => format!("-{}", method.shap.evaluations),
+            _ => String::new(),
+        };
+        let id = format!("cells/{}/{}/{name}{evaluations}-{frames}", network.name, data.slug());
+        Self { id, network: network.clone(), data, method: name.to_owned(), plan }
+    }
+
+    /// Name of what explains: `gradcam`, or the estimator of Shapley values; empty for decisions alone.
+    #[must_use]
+    pub fn explainer(&self) -> String {
+        match self.plan.attribute.first() {
+            Some(Method::Gradcam) => Method::Gradcam.name().to_owned(),
+            Some(Method::KernelShap) => self.plan.shap.estimator.name().to_owned(),
+            None => String::new(),
+        }
+    }
+
+    /// Cost of a frame in forward passes of an integer network, on as many threads as evaluate coalitions.
+    #[must_use]
+    pub fn cost_of_frame(&self, threads: usize) -> f64 {
+        let shap = match self.plan.attribute.first() {
+            Some(Method::KernelShap) => self.plan.shap.evaluations as f64 / threads.max(1) as f64,
+            _ => 0.0,
+        };
+        self.network.weight() * (1.0 + shap)
+    }
+
+    /// Cost of the whole cell on one thread: the same on every machine, so that shards are.
+    fn cost(&self) -> f64 {
+        self.plan.frames as f64 * self.cost_of_frame(1)
+    }
+}
+
+/// Pictures that every run keeps for its own report.
+const PREVIEWS: usize = 8;
+
+/// All cells of a plan in its order, each once, those of missing networks among them.
+///
+/// # Errors
+/// If a data set is not understood.
+pub fn cells(plan: &StudyPlan) -> Result<Vec<Cell>, StudyError> {
+    let facts: Vec<(&NetworkEntry, NetworkFacts)> =
+        plan.networks.iter().map(|entry| (entry, NetworkFacts::find(entry))).collect();
+    let mut cells = Vec::new();
+    let mut seen = BTreeSet::new();
+    for grid in &plan.grids {
+        let data = data_of(grid)?;
+        for method in &grid.methods {
+            let Some(settings) = plan.method.get(method) else { continue };
+            for (entry, network) in &facts {
+                if !grid.networks.is_empty() && !grid.networks.contains(&entry.name) {
+                    continue;
+                }
+                let model = entry.model.as_ref().unwrap_or(&entry.name);
+                for data in &data {
+                    let named = (method.as_str(), settings);
+                    let cell =
+                        Cell::new(network, model, data.clone(), named, grid.frames, plan.threads);
+                    if seen.insert(cell.id.clone()) {
+                        cells.push(cell);
+                    }
+                }
+            }
+        }
+    }
+    Ok(cells)
+}
+
+fn data_of(grid: &GridBlock) -> Result<Vec<DataFacts>, StudyError> {
+    let mut variants: Vec<Vec<(&str, String)>> = vec![Vec::new()];
+    if !grid.corner_cases.is_empty() {
+        variants = grid
+            .corner_cases
+            .iter()
+            .flat_map(|kind| grid.severities.iter().map(move |s| format!("{kind}:{s}")))
+            .map(|case| vec![("corner_case", case)])
+            .collect();
+    }
+    if !grid.environments.is_empty() {
+        variants = variants
+            .iter()
+            .flat_map(|options| {
+                grid.environments.iter().map(move |environment| {
+                    let more = ("environment", environment.clone());
+                    options.iter().cloned().chain([more]).collect()
+                })
+            })
+            .collect();
+    }
+    grid.data
+        .iter()
+        .flat_map(|name| variants.iter().map(move |options| DataFacts::of(name, options)))
+        .collect()
+}
+
+/// The cells of a shard: longest first, each to the shard with the least to do, so that all end at about the same time. The
+/// order within a shard stays that of the plan.
+#[must_use]
+pub fn shard(cells: Vec<Cell>, shard: Option<Shard>) -> Vec<Cell> {
+    let Some(shard) = shard else { return cells };
+    let mut order: Vec<usize> = (0..cells.len()).collect();
+    order.sort_by(|&a, &b| cells[b].cost().total_cmp(&cells[a].cost()).then(a.cmp(&b)));
+    let parts = usize::try_from(shard.of).unwrap_or(1);
+    let mine = usize::try_from(shard.number - 1).unwrap_or(0);
+    let mut load = vec![0.0_f64; parts];
+    let mut owner = vec![0; cells.len()];
+    for i in order {
+        let least = (0..parts).min_by(|&a, &b| load[a].total_cmp(&load[b])).unwrap_or(0);
+        load[least] += cells[i].cost();
+        owner[i] = least;
+    }
+    cells.into_iter().zip(owner).filter(|(_, o)| *o == mine).map(|(cell, _)| cell).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAN: &str = "title = 't'\n[[network]]\nname = 'nobody'\narchitecture = 'resnet50'\ntrain = 'CF'\nprecision = 'f32'\n\
+        [method.cam]\nattribute = 'gradcam'\n[method.shap]\nattribute = 'kernel-shap'\nshap = { evaluations = 98 }\n\
+        [[grid]]\nmethods = ['cam', 'shap']\ndata = ['CF', 'synthetic:UF/test']\nframes = 8\n\
+        [[grid]]\nmethods = ['cam']\ndata = ['CF']\ncorner_cases = ['fog', 'snow']\nseverities = [1, 5]\nframes = 4\n\
+        [[grid]]\nmethods = ['cam']\ndata = ['CF']\nenvironments = ['coast', 'forest']\nframes = 4\n\
+        [[grid]]\nmethods = ['cam']\ndata = ['CF']\nframes = 8\n";
+
+    #[test]
+    fn a_grid_unfolds_each_cell_once() {
+        let cells = cells(&StudyPlan::parse(PLAN, "p").unwrap()).unwrap();
+        assert_eq!(cells.len(), 4 + 4 + 2, "the last block repeats a cell");
+        assert_eq!(cells[0].id, "cells/nobody/CF-test/cam-8");
+        assert_eq!(cells[2].id, "cells/nobody/CF-test/shap-98-8");
+        assert_eq!(cells[2].explainer(), "permutation");
+        let fog = &cells[5].data;
+        assert_eq!((fog.corner_case.as_str(), fog.severity), ("fog", 5));
+        assert_eq!(cells[8].data.environment, "coast");
+        assert!(cells[0].network.missing.is_some() && cells[0].data.is_plain_test());
+        assert!(!fog.is_plain_test());
+        let lost = PLAN.replace("'synthetic:UF/test'", "'synthetic:XX/test'");
+        let error = super::cells(&StudyPlan::parse(&lost, "p").unwrap()).unwrap_err().to_string();
+        assert!(error.contains("unknown set `XX`"), "{error}");
+    }
+
+    #[test]
+    fn shards_share_all_cells_out_evenly() {
+        let all = cells(&StudyPlan::parse(PLAN, "p").unwrap()).unwrap();
+        let whole: f64 = all.iter().map(Cell::cost).sum();
+        let mut ids = Vec::new();
+        for number in 1..=2 {
+            let part = shard(all.clone(), Some(Shard { number, of: 2 }));
+            let cost: f64 = part.iter().map(Cell::cost).sum();
+            assert!((cost / whole - 0.5).abs() < 0.1, "{cost} of {whole}");
+            ids.extend(part.into_iter().map(|c| c.id));
+        }
+        ids.sort();
+        let mut wanted: Vec<String> = all.into_iter().map(|c| c.id).collect();
+        wanted.sort();
+        assert_eq!(ids, wanted);
+    }
+}
