@@ -36,6 +36,8 @@ pub mod layer_norm;
 pub mod layout;
 pub mod pack;
 pub mod pooling;
+#[cfg(target_arch = "x86_64")]
+mod saturation;
 pub mod table;
 pub mod threads;
 
@@ -46,4 +48,5 @@ pub use epilogue::{Epilogue, Rescale, Residual};
 pub use gemm::{Activations, Output, ShapeError};
 pub use isa::{Isa, IsaError};
 pub use pack::{PackError, PackedWeights};
+pub use table::Table;
 pub use threads::Threads;

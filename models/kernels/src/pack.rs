@@ -10,6 +10,8 @@
 use std::fmt;
 
 use crate::buffer::AlignedBytes;
+#[cfg(target_arch = "x86_64")]
+use crate::saturation::Order;
 
 /// Output channels of a panel.
 pub(crate) const PANEL: usize = 16;
@@ -56,7 +58,8 @@ pub struct PackedWeights {
     channels: usize,
     data: AlignedBytes,
     sums: Vec<i32>,
-    narrow: bool,
+    #[cfg(target_arch = "x86_64")]
+    order: Order,
 }
 
 impl PackedWeights {
@@ -87,27 +90,28 @@ impl PackedWeights {
         let mut data = AlignedBytes::zeroed(bytes);
         let into = data.bytes_mut();
         let mut sums = vec![0_i32; pairs * PAIR];
-        let mut narrow = true;
         for channel in 0..channels {
             let start = channel / PANEL * taps * padded * PANEL + channel % PANEL * 4;
             for tap in 0..taps {
-                let mut pair = (0_i32, 0_i32);
                 for k in 0..depth {
                     let value = weight(channel, tap, k);
                     into[start + (tap * padded + k / 4 * 4) * PANEL + k % 4] =
                         value.cast_unsigned();
                     sums[channel] += i32::from(value);
-                    // largest and smallest sum that `vpmaddubsw` can meet in this pair of weights
-                    if k % 2 == 0 {
-                        pair = (0, 0);
-                    }
-                    pair.0 += 255 * i32::from(value).max(0);
-                    pair.1 += 255 * i32::from(value).min(0);
-                    narrow &= pair.0 <= i32::from(i16::MAX) && pair.1 >= i32::from(i16::MIN);
                 }
             }
         }
-        Ok(Self { taps, depth, channels, data, sums, narrow })
+        #[cfg(target_arch = "x86_64")]
+        let order = Order::of(data.bytes(), padded, depth);
+        Ok(Self {
+            taps,
+            depth,
+            channels,
+            data,
+            sums,
+            #[cfg(target_arch = "x86_64")]
+            order,
+        })
     }
 
     /// N.
@@ -134,16 +138,16 @@ impl PackedWeights {
         &self.sums
     }
 
-    /// Whether no pair of neighbouring weights can saturate `vpmaddubsw`, as with 7-bit weights.
-    #[must_use]
-    pub const fn is_narrow(&self) -> bool {
-        self.narrow
-    }
-
     /// Bytes that the packed form takes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.data.bytes().len()
+    }
+
+    /// Which pairs of groups may be added in 16 bits.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) const fn order(&self) -> &Order {
+        &self.order
     }
 
     pub(crate) fn pairs(&self) -> usize {
@@ -187,17 +191,6 @@ mod tests {
         assert_eq!(at(19, 0, 0), 0, "padding");
         let sum: i32 = (0..2).flat_map(|t| (0..5).map(move |k| i32::from(value(18, t, k)))).sum();
         assert_eq!(packed.sums()[18], sum);
-    }
-
-    #[test]
-    fn saturation_is_seen_in_advance() {
-        let pair = |a: i8, b: i8| {
-            PackedWeights::new(1, 1, 2, move |_, _, k| if k == 0 { a } else { b }).unwrap()
-        };
-        assert!(pair(64, 64).is_narrow());
-        assert!(pair(127, -128).is_narrow());
-        assert!(!pair(65, 64).is_narrow());
-        assert!(!pair(-128, -1).is_narrow());
     }
 
     #[test]

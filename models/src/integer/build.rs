@@ -28,7 +28,7 @@ pub(crate) fn layer(steps: &Steps, work: &Work, output: usize) -> Built {
             zero: quantization(*input).zero(),
             rule: rescale(quantization(*input), affine),
         },
-        Work::Table { table, .. } => Layer::Table { table: table.clone() },
+        Work::Table { table, .. } => Layer::Table { table: kernels::Table::new(table) },
         Work::MaxPool { window, .. } => Layer::MaxPool { window: *window },
         Work::Mean { input, result } => {
             let from = quantization(*input);
@@ -104,7 +104,7 @@ fn add_tail(
     tail: &Tail,
 ) -> Result<Epilogue, String> {
     if let Some(table) = &tail.table {
-        epilogue = epilogue.with_table(table.clone());
+        epilogue = epilogue.with_table(table);
     }
     let mut own = first.map(|q| q.quantization);
     if let (Some(affine), Some(from)) = (&tail.affine, own) {

@@ -5,7 +5,7 @@ use kernels::layer_norm::LayerNorm;
 use kernels::layout::Window;
 use kernels::{
     CodeRange, Epilogue, Isa, Output, PackedWeights, Quantization, Rescale, Residual, ShapeError,
-    Threads, elementwise, gemm, pooling, table, with_scratch,
+    Table, Threads, elementwise, gemm, pooling, table, with_scratch,
 };
 
 /// One operator.
@@ -24,7 +24,7 @@ pub(crate) enum Layer {
     /// Constants a channel.
     Affine { zero: u8, rule: Rescale },
     /// A function of one code.
-    Table { table: Box<[u8; 256]> },
+    Table { table: Table },
     /// Largest code of each window.
     MaxPool { window: Window },
     /// Mean over all cells.

@@ -2,8 +2,10 @@
 //!
 //! Channels are taken 16 at a time, so that the padded picture of such a group lies in the second cache and the rows
 //! under the window in the first. The portable version multiplies in 16 bits (255 * 128 fits) and adds in 32; with
-//! VNNI four columns of the window are one `vpdpbusd`.
+//! AVX2 two columns of the window are one `vpmaddubsw`, with VNNI four are one `vpdpbusd`.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(test)]
@@ -19,6 +21,8 @@ use crate::isa::Isa;
 use crate::isa::Kind;
 use crate::layout::Window;
 use crate::pack::PackError;
+#[cfg(target_arch = "x86_64")]
+use crate::saturation::Class;
 use crate::threads::Threads;
 
 /// Channels that are computed together.
@@ -34,6 +38,9 @@ pub struct DepthwiseWeights {
     /// `[group][row][column / 4][16][column % 4]`.
     #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "for AVX-512"))]
     quads: Vec<i8>,
+    /// Class of each row of the window, one list a group; `None` where `vpmaddubsw` could saturate.
+    #[cfg(target_arch = "x86_64")]
+    classes: Vec<Option<Vec<Class>>>,
     sums: Vec<i32>,
 }
 
@@ -74,7 +81,20 @@ impl DepthwiseWeights {
                 }
             }
         }
-        Ok(Self { channels, kernel, plain, quads, sums })
+        #[cfg(target_arch = "x86_64")]
+        let classes = quads
+            .chunks_exact(kernel[0] * quads_a_row * 4 * GROUP)
+            .map(|group| avx2::classes(group, quads_a_row))
+            .collect();
+        Ok(Self {
+            channels,
+            kernel,
+            plain,
+            quads,
+            #[cfg(target_arch = "x86_64")]
+            classes,
+            sums,
+        })
     }
 
     /// C.
@@ -210,13 +230,24 @@ impl Group<'_> {
         finish: &mut dyn FnMut(usize, &[[i32; GROUP]]),
     ) {
         let mut sums = vec![[0_i32; GROUP]; self.columns];
+        #[cfg(target_arch = "x86_64")]
+        let quads = || {
+            let size = self.kernel[0] * self.kernel[1].div_ceil(4) * 4 * GROUP;
+            &weights.quads[group * size..][..size]
+        };
         match isa.kind() {
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512Vnni | Kind::Amx if self.stride == [1, 1] => {
-                let size = self.kernel[0] * self.kernel[1].div_ceil(4) * 4 * GROUP;
-                let weights = &weights.quads[group * size..][..size];
                 // SAFETY: the `Isa` exists, so the processor has AVX-512 VNNI
-                unsafe { avx512::rows(self, weights, rows, &mut sums, finish) }
+                unsafe { avx512::rows(self, quads(), rows, &mut sums, finish) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 | Kind::AvxVnni
+                if self.stride == [1, 1] && weights.classes[group].is_some() =>
+            {
+                let classes = weights.classes[group].as_deref().unwrap_or(&[]);
+                // SAFETY: the `Isa` exists, so the processor has AVX2
+                unsafe { avx2::rows(self, (quads(), classes), rows, &mut sums, finish) }
             }
             _ => {
                 let size = self.kernel[0] * self.kernel[1] * GROUP;
@@ -264,7 +295,7 @@ compiled! {
             let out = unsafe { out.part((position + x) * channels + first, lanes) };
             epilogue.row(sums, first, None, out);
             if let Some(table) = epilogue.table() {
-                out.iter_mut().for_each(|code| *code = table[usize::from(*code)]);
+                table.scalar(out);
             }
         }
     }

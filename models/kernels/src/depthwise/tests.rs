@@ -2,7 +2,14 @@
 
 use super::*;
 
-fn check(size: [usize; 2], channels: usize, kernel: usize, stride: usize, pad: usize) {
+/// Weights are at most `limit` in magnitude, 128 at most.
+fn check(
+    size: [usize; 2],
+    channels: usize,
+    (kernel, limit): (usize, i32),
+    stride: usize,
+    pad: usize,
+) {
     let window = Window {
         height: size[0],
         width: size[1],
@@ -18,7 +25,9 @@ fn check(size: [usize; 2], channels: usize, kernel: usize, stride: usize, pad: u
     };
     let codes: Vec<u8> =
         (0..size[0] * size[1] * channels).map(|_| draw().saturating_mul(2)).collect();
-    let weights: Vec<i8> = (0..channels * kernel * kernel).map(|_| draw() as i8).collect();
+    let weights: Vec<i8> = (0..channels * kernel * kernel)
+        .map(|_| i32::from(draw() as i8).clamp(-limit, limit.min(127)) as i8)
+        .collect();
     let weight = |c: usize, y: usize, x: usize| weights[(c * kernel + y) * kernel + x];
     let packed = DepthwiseWeights::new(channels, [kernel; 2], weight).unwrap();
     let zero = 131;
@@ -61,12 +70,16 @@ fn check(size: [usize; 2], channels: usize, kernel: usize, stride: usize, pad: u
 
 #[test]
 fn windows_of_all_kinds() {
-    for channels in [1, 15, 16, 40] {
-        check([7, 7], channels, 7, 1, 3);
-        check([14, 9], channels, 3, 1, 1);
-        check([9, 17], channels, 3, 2, 1);
-        check([12, 12], channels, 5, 1, 0);
-        check([1, 1], channels, 7, 1, 3);
-        check([6, 30], channels, 4, 1, 2);
+    // limits: two groups of four columns in one 16-bit sum, one group, not even one
+    for limit in [32, 64, 128] {
+        for channels in [1, 15, 16, 40] {
+            check([7, 7], channels, (7, limit), 1, 3);
+            check([14, 9], channels, (3, limit), 1, 1);
+            check([9, 17], channels, (3, limit), 2, 1);
+            check([12, 12], channels, (5, limit), 1, 0);
+            check([1, 1], channels, (7, limit), 1, 3);
+            check([6, 30], channels, (4, limit), 1, 2);
+            check([5, 21], channels, (11, limit), 1, 5);
+        }
     }
 }

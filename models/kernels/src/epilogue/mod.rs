@@ -12,6 +12,8 @@
 //! parts one after the other; only a residual may be told that its first summand never was one. `acc + bias` wraps around, which only weights at the very limit could reach.
 
 #[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
 
 use crate::arithmetic::CodeRange;
@@ -20,6 +22,7 @@ use crate::isa::Isa;
 #[cfg(target_arch = "x86_64")]
 use crate::isa::Kind;
 use crate::pack::{PAIR, PackedWeights};
+use crate::table::Table;
 
 /// A second requantization, one factor a channel: quantized multiplication by, and addition of, constants.
 #[derive(Clone, Debug)]
@@ -54,7 +57,7 @@ pub struct Epilogue {
     bias: Vec<i32>,
     multipliers: Vec<f32>,
     range: CodeRange,
-    table: Option<Box<[u8; 256]>>,
+    table: Option<Table>,
     rescale: Option<Rescale>,
     residual: Option<Residual>,
 }
@@ -115,8 +118,8 @@ impl Epilogue {
 
     /// Adds a table of all 256 codes; not together with rescaling or residual.
     #[must_use]
-    pub fn with_table(mut self, table: Box<[u8; 256]>) -> Self {
-        self.table = Some(table);
+    pub fn with_table(mut self, table: &[u8; 256]) -> Self {
+        self.table = Some(Table::new(table));
         self
     }
 
@@ -257,8 +260,8 @@ impl Epilogue {
         }
     }
 
-    pub(crate) fn table(&self) -> Option<&[u8; 256]> {
-        self.table.as_deref()
+    pub(crate) const fn table(&self) -> Option<&Table> {
+        self.table.as_ref()
     }
 }
 
@@ -297,15 +300,9 @@ fn block_codes(epilogue: &Epilogue, block: &Block<'_>, out: SharedMut<u8>) {
         let other = block.other.map(|o| &o[start..start + width]);
         epilogue.row(acc, block.first, other, out);
         if let Some(table) = &epilogue.table {
-            out.iter_mut().for_each(|code| *code = table[usize::from(*code)]);
+            table.scalar(out);
         }
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn block_codes_avx2(epilogue: &Epilogue, block: &Block<'_>, out: SharedMut<u8>) {
-    block_codes(epilogue, block, out);
 }
 
 /// Codes of a block, in the version for an instruction set.
@@ -314,7 +311,7 @@ pub(crate) fn codes(isa: Isa, epilogue: &Epilogue, block: &Block<'_>, out: Share
         #[cfg(target_arch = "x86_64")]
         Kind::Avx2 | Kind::AvxVnni => {
             // SAFETY: the `Isa` exists, so the processor has AVX2
-            unsafe { block_codes_avx2(epilogue, block, out) }
+            unsafe { avx2::block(epilogue, block, out) }
         }
         #[cfg(target_arch = "x86_64")]
         Kind::Avx512Vnni | Kind::Amx => match &epilogue.table {
@@ -324,7 +321,7 @@ pub(crate) fn codes(isa: Isa, epilogue: &Epilogue, block: &Block<'_>, out: Share
             }
             Some(table) if is_x86_feature_detected!("avx512vbmi") => {
                 // SAFETY: as above, and VBMI was found just now
-                unsafe { avx512::block_with_table(epilogue, table, block, out) }
+                unsafe { avx512::block_with_table(epilogue, table.answers(), block, out) }
             }
             Some(_) => block_codes(epilogue, block, out),
         },

@@ -33,6 +33,8 @@ use crate::buffer::{SharedMut, with_scratch};
 use crate::epilogue::{self, Block, Epilogue, SKIP};
 use crate::isa::{Isa, Kind};
 use crate::pack::{PAIR, PackedWeights};
+#[cfg(target_arch = "x86_64")]
+use crate::saturation::Order;
 use crate::threads::Threads;
 
 #[cfg(target_arch = "x86_64")]
@@ -153,6 +155,12 @@ pub(crate) struct Tile<'a> {
     /// Sums of the weights of the 32 channels, for kernels that shift the activations.
     #[cfg_attr(not(target_arch = "aarch64"), expect(dead_code, reason = "for NEON"))]
     sums: &'a [i32],
+    /// Number of this pair of panels.
+    #[cfg(target_arch = "x86_64")]
+    pair: usize,
+    /// Which weights may be added in 16 bits, for AVX2.
+    #[cfg(target_arch = "x86_64")]
+    order: &'a Order,
     /// `[rows][32]`.
     acc: &'a mut [i32; MAX_ROWS * PAIR],
 }
@@ -356,6 +364,10 @@ impl Job<'_> {
                 padded_depth: self.weights.padded_depth(),
                 weights: self.weights.pair(pair),
                 sums: &self.weights.sums()[pair * PAIR..][..PAIR],
+                #[cfg(target_arch = "x86_64")]
+                pair,
+                #[cfg(target_arch = "x86_64")]
+                order: self.weights.order(),
                 acc: &mut acc.0,
             };
             // SAFETY: the processor has the instruction set (see `task`); `block` made sure of the bytes
