@@ -6,6 +6,20 @@ pub use kernels::{Isa, IsaError, Threads};
 
 pub use crate::integer::Report;
 
+use crate::integer;
+use crate::onnx::{self, pb};
+
+/// What the integer engine makes of a graph, without loading it into the runtime: which parts run in integers, and
+/// what stays in f32 and why. `height` and `width` are those of the picture.
+#[must_use]
+pub fn survey(mut proto: pb::ModelProto, height: usize, width: usize, isa: Isa) -> Report {
+    onnx::widen_halves(&mut proto);
+    if let Some(graph) = proto.graph.as_mut() {
+        integer::normalize(graph);
+    }
+    integer::lower(&mut proto, [3, height, width], isa).report
+}
+
 /// Choices made when a network is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EngineOptions {

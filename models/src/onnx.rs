@@ -3,6 +3,8 @@
 //! The graph is edited here, before the runtime sees it, so that one file in a standard format
 //! serves every runtime.
 
+mod census;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Component, Path};
@@ -59,14 +61,34 @@ pub struct OnnxFile {
 /// # Errors
 /// If a file is missing, too large, truncated or not ONNX.
 pub fn read(path: &Path) -> Result<OnnxFile, ModelError> {
-    let bytes = read_limited(path, "give the path of an ONNX file, or a name from `models/zoo`")?;
+    from_bytes(
+        read_limited(path, "give the path of an ONNX file, or a name from `models/zoo`")?,
+        path,
+    )
+}
+
+/// [`read`] for a file that is already in memory; the path is for messages, and weight files lie beside it.
+///
+/// # Errors
+/// As [`read`].
+pub fn from_bytes(bytes: Vec<u8>, path: &Path) -> Result<OnnxFile, ModelError> {
     let sha256 = sha256_hex(&bytes);
     let whole = "the file is damaged or incomplete: copy or export it again";
-    let mut proto = pb::ModelProto::decode(bytes.as_slice()).map_err(|e| {
+    let undecodable = |e: &dyn std::fmt::Display| {
         let problem =
             format!("expected an ONNX model, found {} undecodable bytes ({e})", bytes.len());
         ModelError::file(path, problem, whole)
-    })?;
+    };
+    // before anything is built in memory: a record of two bytes becomes hundreds
+    let records = census::count(&bytes).map_err(|e| undecodable(&e))?;
+    if records > census::MOST_RECORDS {
+        let problem = format!(
+            "expected at most {} nodes, names and other records, found {records} or more",
+            census::MOST_RECORDS
+        );
+        return Err(ModelError::file(path, problem, "simplify the graph"));
+    }
+    let mut proto = pb::ModelProto::decode(bytes.as_slice()).map_err(|e| undecodable(&e))?;
     drop(bytes);
     let graph = proto.graph.as_mut().ok_or_else(|| {
         ModelError::file(path, "expected an ONNX model with a graph, found none", whole)

@@ -2,15 +2,18 @@
 
 mod calibration;
 mod compare_runs;
+mod damage;
 mod data_folders;
 mod doctor;
 mod errors;
 mod exports;
 mod faults;
 mod golden_desktop;
+mod hostile;
 mod layering;
 mod model_errors;
 mod parity;
+mod power_loss;
 mod program;
 mod resume;
 mod study;

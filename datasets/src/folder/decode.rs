@@ -1,5 +1,7 @@
 //! Decoding of pictures that somebody else made: bounded in size, and with errors that name the file.
 
+use std::fs::File;
+use std::io::{BufRead, BufReader, Cursor, Seek};
 use std::path::Path;
 
 use image::{DynamicImage, GrayImage, ImageReader, Limits, RgbImage};
@@ -9,7 +11,7 @@ use crate::source::SourceError;
 /// Largest side of a picture that is read, pixels.
 pub const LARGEST_SIDE: u32 = 16_384;
 /// Most memory that decoding one picture may take, bytes.
-const LARGEST_ALLOC: u64 = 1 << 30;
+const LARGEST_ALLOC: u64 = 1 << 28;
 
 /// Whether a file has the extension of a picture format that is read.
 #[must_use]
@@ -28,18 +30,25 @@ pub(crate) fn bad_file(path: &Path, problem: impl Into<String>) -> SourceError {
     }
 }
 
+fn unreadable(path: &Path, error: impl std::fmt::Display) -> SourceError {
+    bad_file(path, format!("expected a PNG or JPEG picture: {error}"))
+}
+
 fn decode(path: &Path) -> Result<DynamicImage, SourceError> {
-    let unreadable = |e: String| bad_file(path, format!("expected a PNG or JPEG picture: {e}"));
-    let mut reader = ImageReader::open(path)
-        .and_then(ImageReader::with_guessed_format)
-        .map_err(|e| unreadable(e.to_string()))?;
+    let file = File::open(path).map_err(|e| unreadable(path, e))?;
+    decode_from(BufReader::new(file), path)
+}
+
+fn decode_from(bytes: impl BufRead + Seek, path: &Path) -> Result<DynamicImage, SourceError> {
+    let mut reader =
+        ImageReader::new(bytes).with_guessed_format().map_err(|e| unreadable(path, e))?;
     // a few bytes of header must not make us reserve gigabytes
     let mut limits = Limits::default();
     limits.max_image_width = Some(LARGEST_SIDE);
     limits.max_image_height = Some(LARGEST_SIDE);
     limits.max_alloc = Some(LARGEST_ALLOC);
     reader.limits(limits);
-    reader.decode().map_err(|e| unreadable(e.to_string()))
+    reader.decode().map_err(|e| unreadable(path, e))
 }
 
 /// A picture in sRGB, 8 bits a channel.
@@ -56,4 +65,16 @@ pub fn rgb(path: &Path) -> Result<RgbImage, SourceError> {
 /// If the file is missing, damaged, too large or no picture.
 pub fn mask(path: &Path) -> Result<GrayImage, SourceError> {
     Ok(decode(path)?.into_luma8())
+}
+
+/// [`rgb`] and [`mask`] of a file that is already in memory; the path is for messages alone.
+///
+/// # Errors
+/// If the bytes are damaged, too large or no picture.
+pub fn rgb_and_mask_from_bytes(
+    bytes: &[u8],
+    path: &Path,
+) -> Result<(RgbImage, GrayImage), SourceError> {
+    let picture = decode_from(Cursor::new(bytes), path)?;
+    Ok((picture.to_rgb8(), picture.into_luma8()))
 }

@@ -80,7 +80,9 @@ pub fn write(folder: &Path) -> Result<Summary, ReportError> {
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
     let temporary = path.with_extension("part");
     let run = || -> std::io::Result<()> {
-        let mut file = fs::File::create(&temporary)?;
+        // anew, so that a link in its place is not followed
+        drop(fs::remove_file(&temporary));
+        let mut file = fs::File::create_new(&temporary)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&temporary, path)

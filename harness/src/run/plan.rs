@@ -220,7 +220,15 @@ impl RunPlan {
     pub fn read(path: &Path) -> Result<Self, PlanError> {
         let text = fs::read_to_string(path)
             .map_err(|source| PlanError::File { path: path.to_owned(), source })?;
-        toml::from_str(&text)
+        Self::parse(&text, path)
+    }
+
+    /// Parse the text of a plan; the path is for messages alone.
+    ///
+    /// # Errors
+    /// If it names an unknown setting or value.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, PlanError> {
+        toml::from_str(text)
             .map_err(|source| PlanError::Toml { path: path.to_owned(), source: Box::new(source) })
     }
 

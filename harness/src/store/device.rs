@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::{RunStore, StoreError, Stored};
+use super::{RunStore, StoreError, Stored, seal};
 use crate::telemetry::device::DeviceSample;
 
 const TABLE: &str = "
@@ -48,6 +48,7 @@ impl RunStore {
                         narrow(s.energy_microjoules),
                     ])?;
             }
+            seal::seal(&transaction, &seal::Item::Device)?;
             transaction.commit()
         };
         insert().map_err(|source| StoreError::Database { path: path.to_owned(), source })

@@ -4,6 +4,7 @@
 //! Everything is checked before the first byte is written.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, params};
@@ -13,6 +14,8 @@ use super::{FILE_NAME, RunStore, StoreError};
 
 /// Tables that are copied row by row; `setting` is made anew.
 const TABLES: [&str; 5] = ["plan", "frame", "attribution", "stage_time", "preview"];
+/// Folder in which the result is made.
+const ASIDE: &str = "merging.part";
 /// Setting that says which part of a run a store holds.
 pub const SHARD: &str = "set.shard";
 
@@ -92,19 +95,33 @@ pub fn merge(parts: &[PathBuf], folder: &Path) -> Result<usize, MergeError> {
     same_settings(parts, &runs)?;
     let frames = whole(parts, &runs)?;
     let settings = joined_settings(&runs, frames);
-    let store = RunStore::create(folder, &settings)?;
+    let path = folder.join(FILE_NAME);
+    if path.exists() {
+        return Err(StoreError::Exists { path }.into());
+    }
+    // made aside and moved: a merge that is killed leaves no half of a run
+    let aside = folder.join(ASIDE);
+    drop(fs::remove_dir_all(&aside));
+    let made = make(&aside, &settings, parts).and_then(|()| {
+        let moved = fs::rename(aside.join(FILE_NAME), &path);
+        moved
+            .and_then(|()| fs::File::open(folder)?.sync_all())
+            .map_err(|source| StoreError::File { path, source })
+    });
+    drop(fs::remove_dir_all(&aside));
+    made?;
+    Ok(frames)
+}
+
+fn make(
+    folder: &Path,
+    settings: &BTreeMap<String, String>,
+    parts: &[PathBuf],
+) -> Result<(), StoreError> {
+    let store = RunStore::create(folder, settings)?;
     let path = store.path().to_owned();
     drop(store);
-    if let Err(error) = copy(&path, parts) {
-        // nothing half made stays behind
-        for suffix in ["", "-wal", "-shm"] {
-            let mut name = path.clone().into_os_string();
-            name.push(suffix);
-            drop(std::fs::remove_file(name));
-        }
-        return Err(error.into());
-    }
-    Ok(frames)
+    copy(&path, parts)
 }
 
 /// Whether a setting decides results and so must be equal in all parts.
@@ -204,7 +221,9 @@ fn copy(path: &Path, parts: &[PathBuf]) -> Result<(), StoreError> {
             transaction.commit()?;
             db.execute(&format!("DETACH part{number}"), [])?;
         }
-        Ok(())
+        let transaction = db.transaction()?;
+        super::seal::seal_all(&transaction)?;
+        transaction.commit()
     };
     run(&mut db).map_err(broken)?;
     let check = "PRAGMA integrity_check";
@@ -274,7 +293,7 @@ mod tests {
         let one = part(dir.path(), "one", 4, &[0, 2], &[]);
         let refused = |other: PathBuf| {
             let error = merge(&[one.clone(), other], &out).unwrap_err().to_string();
-            assert!(!out.join(FILE_NAME).exists(), "{error}");
+            assert!(!out.join(FILE_NAME).exists() && !out.join(ASIDE).exists(), "{error}");
             error
         };
         let error = refused(part(dir.path(), "seed", 4, &[1, 3], &[("set.shap.seed", "2")]));

@@ -6,12 +6,13 @@
 //!
 //! Tables: `setting` (name, JSON value), `frame` (a row a frame), `attribution` (a row a frame and
 //! method), `stage_time` (a row a frame and stage), `plan` (coalition plans by hash), `preview` (JPEG
-//! and mask of the frames kept for the report). Schema version: `PRAGMA user_version`.
+//! and mask of the frames kept for the report), `seal` (a digest of each of these). Schema version: `PRAGMA user_version`.
 
 mod device;
 mod merge;
 mod read;
 mod rows;
+mod seal;
 pub mod sketch;
 mod write;
 
@@ -72,6 +73,26 @@ pub enum StoreError {
         /// What the user can do.
         remedy: String,
     },
+    /// The file is no longer where it was opened.
+    #[error(
+        "{path}: the run store is gone: its folder was removed or replaced while the run went on; \
+         begin anew with a folder that stays"
+    )]
+    Gone {
+        /// The store.
+        path: PathBuf,
+    },
+    /// A stored value is not the one that was written.
+    #[error(
+        "{path}: {place} is not as it was written: the disk or another program changed it; \
+         restore the folder from a copy, or begin anew with another --out"
+    )]
+    Damaged {
+        /// The store.
+        path: PathBuf,
+        /// What is wrong.
+        place: String,
+    },
     /// A stored value does not have the form that the schema promises.
     #[error(
         "{path}: {what} expected in {place}, found {found}; the file was changed by another program"
@@ -125,6 +146,9 @@ impl StoreError {
         let path = path.to_owned();
         match source.sqlite_error_code() {
             Some(rusqlite::ErrorCode::DiskFull) => Self::Full { path, source },
+            Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
+                Self::Damaged { path, place: format!("the file ({source})") }
+            }
             _ => Self::Database { path, source },
         }
     }

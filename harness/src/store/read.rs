@@ -45,6 +45,7 @@ impl Stored {
         check_version(&path, &db)?;
         let settings = settings(&path, &db)?;
         let frames = frames(&path, &db)?;
+        super::seal::check(&path, &db)?;
         Ok(Self { path, db, settings, frames })
     }
 
@@ -396,7 +397,7 @@ pub(super) mod tests {
         assert!(Stored::open(dir.path()).unwrap_err().to_string().contains("no file found"));
         std::fs::write(dir.path().join(FILE_NAME), b"this is no database, only a line of text")
             .unwrap();
-        assert!(matches!(Stored::open(dir.path()), Err(StoreError::Database { .. })));
+        assert!(matches!(Stored::open(dir.path()), Err(StoreError::Damaged { .. })));
         let other = tempfile::tempdir().unwrap();
         let db = Connection::open(other.path().join(FILE_NAME)).unwrap();
         db.pragma_update(None, "user_version", 99).unwrap();

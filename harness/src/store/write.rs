@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, params};
 
 use crate::metrics::Undefined;
 
+use super::seal::{self, Item};
 use super::{FILE_NAME, FrameRow, SCHEMA, Stage, StoreError};
 
 const TABLES: &str = "
@@ -73,6 +75,8 @@ pub struct RunStore {
     done: BTreeSet<u32>,
     /// A stage of a stored frame whose time was not known when its row was written.
     late: Option<(u32, Stage, u64)>,
+    /// Number of the file, to notice when another one or none lies in its place.
+    inode: u64,
 }
 
 impl RunStore {
@@ -91,17 +95,20 @@ impl RunStore {
         let fill = || -> rusqlite::Result<()> {
             let transaction = db.unchecked_transaction()?;
             transaction.execute_batch(TABLES)?;
+            seal::create(&transaction)?;
             for (name, value) in settings {
                 transaction.execute(
                     "INSERT INTO setting (name, value) VALUES (?1, ?2)",
                     params![name, value],
                 )?;
+                seal::seal(&transaction, &Item::Setting(name.clone()))?;
             }
             transaction.pragma_update(None, "user_version", SCHEMA)?;
             transaction.commit()
         };
         fill().map_err(|source| StoreError::database(&path, source))?;
-        Ok(Self { path, db, done: BTreeSet::new(), late: None })
+        let inode = inode(&path)?;
+        Ok(Self { path, db, done: BTreeSet::new(), late: None, inode })
     }
 
     /// Open the store of a run that was cut off; without one, start anew.
@@ -129,6 +136,7 @@ impl RunStore {
             return Self::create(folder, settings);
         }
         super::read::check_version(&path, &db)?;
+        seal::check(&path, &db)?;
         let stored = super::read::settings(&path, &db)?;
         for (setting, wanted) in settings.iter().filter(|(name, _)| fixed(name)) {
             let found = stored.get(setting).map_or("nothing", String::as_str);
@@ -149,7 +157,8 @@ impl RunStore {
                 done.insert(position.map_err(broken)?);
             }
         }
-        Ok(Self { path, db, done, late: None })
+        let inode = inode(&path)?;
+        Ok(Self { path, db, done, late: None, inode })
     }
 
     /// Positions that are stored already.
@@ -176,7 +185,13 @@ impl RunStore {
     pub fn set(&self, name: &str, value: &str) -> Result<(), StoreError> {
         let sql = "INSERT INTO setting (name, value) VALUES (?1, ?2)
                    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-        self.check(self.db.execute(sql, params![name, value])).map(drop)
+        let write = || -> rusqlite::Result<()> {
+            let transaction = self.db.unchecked_transaction()?;
+            transaction.execute(sql, params![name, value])?;
+            seal::seal(&transaction, &Item::Setting(name.to_owned()))?;
+            transaction.commit()
+        };
+        self.check(write())
     }
 
     /// Store a coalition plan under its hash.
@@ -185,16 +200,23 @@ impl RunStore {
     /// If the database cannot be written.
     pub fn add_plan(&self, hash: &str, body: &[u8]) -> Result<(), StoreError> {
         let sql = "INSERT OR IGNORE INTO plan (hash, body) VALUES (?1, ?2)";
-        self.check(self.db.execute(sql, params![hash, body])).map(drop)
+        let write = || -> rusqlite::Result<()> {
+            let transaction = self.db.unchecked_transaction()?;
+            transaction.execute(sql, params![hash, body])?;
+            seal::seal(&transaction, &Item::Plan(hash.to_owned()))?;
+            transaction.commit()
+        };
+        self.check(write())
     }
 
     /// Store a frame with all that belongs to it; when this returns it will survive a power cut.
     ///
     /// # Errors
-    /// If the database cannot be written; then nothing of the frame is stored.
+    /// If the database cannot be written, or is no longer in its place; then nothing of the frame is stored.
     pub fn add(&mut self, row: &FrameRow) -> Result<(), StoreError> {
         let inserted = self.insert(row);
         self.check(inserted)?;
+        self.is_there()?;
         self.late = None;
         self.done.insert(row.position);
         Ok(())
@@ -211,8 +233,14 @@ impl RunStore {
     /// # Errors
     /// If the database cannot be written.
     pub fn finish(mut self) -> Result<(), StoreError> {
-        let written = insert_late(&self.db, self.late.take());
-        self.check(written)
+        self.is_there()?;
+        let late = self.late.take();
+        let write = || -> rusqlite::Result<()> {
+            let transaction = self.db.unchecked_transaction()?;
+            insert_late(&transaction, late)?;
+            transaction.commit()
+        };
+        self.check(write())
     }
 
     fn insert(&mut self, row: &FrameRow) -> rusqlite::Result<()> {
@@ -275,8 +303,18 @@ impl RunStore {
             transaction
                 .prepare_cached("INSERT INTO preview VALUES (?1, ?2, ?3)")?
                 .execute(params![row.position, preview.jpeg, preview.mask_png])?;
+            seal::seal(&transaction, &Item::Preview(row.position))?;
         }
+        seal::seal(&transaction, &Item::Frame(row.position))?;
         transaction.commit()
+    }
+
+    /// A file without a name takes in rows that nobody will ever read.
+    fn is_there(&self) -> Result<(), StoreError> {
+        match inode(&self.path) {
+            Ok(found) if found == self.inode => Ok(()),
+            _ => Err(StoreError::Gone { path: self.path.clone() }),
+        }
     }
 
     fn check<T>(&self, result: rusqlite::Result<T>) -> Result<T, StoreError> {
@@ -284,8 +322,15 @@ impl RunStore {
     }
 }
 
+fn inode(path: &Path) -> Result<u64, StoreError> {
+    let found = fs::symlink_metadata(path);
+    found.map(|m| m.ino()).map_err(|source| StoreError::File { path: path.to_owned(), source })
+}
+
 fn insert_late(db: &Connection, late: Option<(u32, Stage, u64)>) -> rusqlite::Result<()> {
-    late.map_or(Ok(()), |(position, stage, micros)| insert_time(db, position, stage, micros))
+    let Some((position, stage, micros)) = late else { return Ok(()) };
+    insert_time(db, position, stage, micros)?;
+    seal::seal(db, &Item::Frame(position))
 }
 
 fn insert_time(db: &Connection, position: u32, stage: Stage, micros: u64) -> rusqlite::Result<()> {
@@ -296,10 +341,11 @@ fn insert_time(db: &Connection, position: u32, stage: Stage, micros: u64) -> rus
 }
 
 fn connect(path: &Path) -> Result<Connection, StoreError> {
-    // SQLite opens what it cannot write, says so only later, and without the reason
+    // SQLite opens what it cannot write, says so only later, and without the reason; a link could lead out of the folder
     fs::OpenOptions::new()
         .append(true)
         .create(true)
+        .custom_flags(libc::O_NOFOLLOW)
         .open(path)
         .map_err(|source| StoreError::Folder { path: path.to_owned(), source })?;
     let open = || -> rusqlite::Result<Connection> {

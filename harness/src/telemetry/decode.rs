@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use defmt_decoder::{DecodeError as FrameError, Table};
+use defmt_decoder::{DecodeError as FrameError, Locations, Table};
 
 use super::{executable_hash_path, file_hash};
 
@@ -91,35 +91,55 @@ pub fn decode_file(log: &Path, executable: &Path) -> Result<Decoded, DecodeError
             found,
         });
     }
-    decode(&bytes, executable, &read(executable)?)
+    Ok(Strings::of(&read(executable)?, executable)?.decode(&bytes))
 }
 
-fn decode(bytes: &[u8], executable: &Path, elf: &[u8]) -> Result<Decoded, DecodeError> {
-    let no_table =
-        |problem: String| DecodeError::NoTable { executable: executable.to_owned(), problem };
-    let table = Table::parse(elf)
-        .map_err(|e| no_table(format!("{e:#}")))?
-        .ok_or_else(|| no_table("no .defmt section found".to_owned()))?;
-    // without full debug information some entries have no place; then none is shown
-    let places = table.get_locations(elf).unwrap_or_default();
-    let mut decoder = table.new_stream_decoder();
-    decoder.received(bytes);
-    let mut decoded = Decoded { lines: Vec::new(), malformed: 0 };
-    loop {
-        match decoder.decode() {
-            Ok(frame) => decoded.lines.push(Line {
-                level: frame.level().map_or(String::new(), |l| l.as_str().to_owned()),
-                time: frame.display_timestamp().map_or(String::new(), |t| t.to_string()),
-                place: places
-                    .get(&frame.index())
-                    .map_or(String::new(), |p| format!("{}:{}", p.file.display(), p.line)),
-                message: frame.display_message().to_string(),
-            }),
-            Err(FrameError::UnexpectedEof) => return Ok(decoded),
-            Err(FrameError::Malformed) => {
-                decoded.malformed += 1;
-                if !table.encoding().can_recover() {
-                    return Ok(decoded);
+/// The format strings of an executable, and where in its sources they stand.
+#[derive(Debug)]
+pub struct Strings {
+    table: Table,
+    places: Locations,
+}
+
+impl Strings {
+    /// Reads them from the bytes of an executable; the path is for messages alone.
+    ///
+    /// # Errors
+    /// If it has none.
+    pub fn of(elf: &[u8], executable: &Path) -> Result<Self, DecodeError> {
+        let no_table =
+            |problem: String| DecodeError::NoTable { executable: executable.to_owned(), problem };
+        let table = Table::parse(elf)
+            .map_err(|e| no_table(format!("{e:#}")))?
+            .ok_or_else(|| no_table("no .defmt section found".to_owned()))?;
+        // without full debug information some entries have no place; then none is shown
+        let places = table.get_locations(elf).unwrap_or_default();
+        Ok(Self { table, places })
+    }
+
+    /// Decodes the bytes of a log, damaged ones too.
+    #[must_use]
+    pub fn decode(&self, bytes: &[u8]) -> Decoded {
+        let mut decoder = self.table.new_stream_decoder();
+        decoder.received(bytes);
+        let mut decoded = Decoded { lines: Vec::new(), malformed: 0 };
+        loop {
+            match decoder.decode() {
+                Ok(frame) => decoded.lines.push(Line {
+                    level: frame.level().map_or(String::new(), |l| l.as_str().to_owned()),
+                    time: frame.display_timestamp().map_or(String::new(), |t| t.to_string()),
+                    place: self
+                        .places
+                        .get(&frame.index())
+                        .map_or(String::new(), |p| format!("{}:{}", p.file.display(), p.line)),
+                    message: frame.display_message().to_string(),
+                }),
+                Err(FrameError::UnexpectedEof) => return decoded,
+                Err(FrameError::Malformed) => {
+                    decoded.malformed += 1;
+                    if !self.table.encoding().can_recover() {
+                        return decoded;
+                    }
                 }
             }
         }

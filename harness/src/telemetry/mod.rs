@@ -3,7 +3,7 @@
 mod decode;
 pub mod device;
 
-pub use decode::{DecodeError, Decoded, Line, decode_file};
+pub use decode::{DecodeError, Decoded, Line, Strings, decode_file};
 
 use std::fs;
 use std::io;
@@ -49,6 +49,13 @@ pub fn hex(bytes: &[u8]) -> String {
 /// # Errors
 /// If a file cannot be written or the executable cannot be read.
 pub fn open_log(path: &Path, executable_hash: &str) -> io::Result<defmt_host::Log> {
-    fs::write(executable_hash_path(path), executable_hash)?;
+    if path.is_symlink() {
+        let text = "a file of the run expected, a symbolic link found: it could lead anywhere";
+        return Err(io::Error::other(text));
+    }
+    let hash_path = executable_hash_path(path);
+    // anew, so that a link in its place is not followed
+    drop(fs::remove_file(&hash_path));
+    io::Write::write_all(&mut fs::File::create_new(hash_path)?, executable_hash.as_bytes())?;
     defmt_host::Log::append(path)
 }

@@ -1,0 +1,20 @@
+//! Device logs: any bytes are decoded to lines and a count of malformed frames, never a panic.
+#![no_main]
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use harness::telemetry::Strings;
+use libfuzzer_sys::fuzz_target;
+
+/// The strings of a build of `roadgaze`, the rest of it cut away (`tests/fuzz/seeds.sh`).
+static STRINGS: LazyLock<Strings> = LazyLock::new(|| {
+    let elf = include_bytes!("../strings.elf");
+    Strings::of(elf, Path::new("strings.elf")).expect("an ELF with defmt strings")
+});
+
+fuzz_target!(|data: &[u8]| {
+    let decoded = STRINGS.decode(data);
+    // a frame takes at least one byte and its mark
+    assert!(decoded.lines.len() + decoded.malformed <= data.len() + 1);
+});
