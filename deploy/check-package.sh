@@ -24,7 +24,8 @@ inside getent passwd roadgaze
 for file in /usr/share/man/man1/roadgaze-run.1.gz /usr/share/bash-completion/completions/roadgaze \
     /usr/share/zsh/vendor-completions/_roadgaze /usr/share/fish/vendor_completions.d/roadgaze.fish \
     /usr/share/roadgaze/targets/arm-board.toml /usr/share/roadgaze/zoo/resnet50-cf.onnx; do
-    inside test -s "$file" && echo "$file"
+    inside test -s "$file"
+    echo "$file"
 done
 inside sh -c 'echo "unit: $(ls /lib/systemd/system/roadgaze.service /usr/lib/systemd/system/roadgaze.service 2>/dev/null | head -n 1)"'
 
@@ -40,16 +41,19 @@ inside roadgaze decode /var/lib/roadgaze/run/telemetry.defmt | tail -n 2
 
 step "remove and purge"
 inside dpkg -r roadgaze
-inside test -s /var/lib/roadgaze/run/run.sqlite && echo "runs are kept by remove"
+inside test -s /var/lib/roadgaze/run/run.sqlite
+echo "runs are kept by remove"
 inside dpkg -P roadgaze
-inside sh -c '! test -e /var/lib/roadgaze && ! test -e /etc/roadgaze && ! getent passwd roadgaze' && echo "and gone after purge"
+inside sh -c '! test -e /var/lib/roadgaze && ! test -e /etc/roadgaze && ! getent passwd roadgaze'
+echo "and gone after purge"
 
 step "the unit, judged by systemd $(systemd-analyze --version | head -n 1)"
 unit=$(mktemp -d)/roadgaze.service
 # verify asks for the program and the user: those of this machine stand in
 sed "s#^ExecStart=/usr/bin/roadgaze#ExecStart=/bin/true#; s#^User=.*#User=nobody#; s#^Group=.*#Group=nogroup#" \
     deploy/systemd/roadgaze.service >"$unit"
-SYSTEMD_LOG_LEVEL=warning systemd-analyze verify --man=no "$unit" && echo "verify: nothing to object to"
+SYSTEMD_LOG_LEVEL=warning systemd-analyze verify --man=no "$unit"
+echo "verify: nothing to object to"
 systemd-analyze security --offline=true --no-pager deploy/systemd/roadgaze.service | tail -n 1
-systemd-analyze security --offline=true --no-pager --threshold=30 deploy/systemd/roadgaze.service >/dev/null &&
-    echo "below 3.0"
+systemd-analyze security --offline=true --no-pager --threshold=30 deploy/systemd/roadgaze.service >/dev/null
+echo "below 3.0"
