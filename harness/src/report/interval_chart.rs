@@ -5,7 +5,7 @@ use plotters::prelude::{
 };
 
 use super::ReportError;
-use super::plot::{INK, PALETTE, draw, legend, mesh};
+use super::plot::{INK, PALETTE, draw, mesh};
 
 /// A value with its interval and the colour group that it belongs to.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,14 +23,15 @@ pub struct Row {
 /// A named line with intervals.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
-    /// Name in the legend.
+    /// Name in a legend beside the plot.
     pub name: String,
     /// x, y, and the interval of y.
     pub points: Vec<(f64, f64, Option<[f64; 2]>)>,
 }
 
 const ROW: u32 = 24;
-const AXIS: u32 = 46;
+const AXIS: u32 = 40;
+const MARGIN: u32 = 6;
 const WIDTH: u32 = 720;
 /// Width of a letter of a label, pixels; a little more than the mean of a proportional font at 13.
 const LETTER: u32 = 7;
@@ -58,15 +59,28 @@ pub fn rows(
     let (low, high) = range(seen);
     let longest = rows.iter().map(|r| r.name.chars().count()).max().unwrap_or(0);
     let room = (u32::try_from(longest).unwrap_or(0) * LETTER + 12).min(WIDTH * 11 / 20);
-    draw(name, WIDTH, count * ROW + AXIS + 12, |root| {
+    draw(name, WIDTH, count * ROW + AXIS + 2 * MARGIN, |root| {
         let mut chart = ChartBuilder::on(root)
-            .margin(6)
-            .x_label_area_size(AXIS - 6)
+            .margin(MARGIN)
+            .x_label_area_size(AXIS)
             .y_label_area_size(room)
             .build_cartesian_2d(low..high, f64::from(count)..0.0)
             .map_err(|e| e.to_string())?;
         let span = high - low;
-        mesh(&mut chart, axis, "", &|v| super::chart::number(*v, span), &|_| String::new())?;
+        let text = ("sans-serif", 13).into_font().color(&INK);
+        chart
+            .configure_mesh()
+            .disable_y_mesh()
+            .disable_y_axis()
+            .axis_style(INK)
+            .bold_line_style(INK.mix(0.15))
+            .light_line_style(INK.mix(0.0))
+            .label_style(text.clone())
+            .axis_desc_style(text)
+            .x_desc(axis)
+            .x_label_formatter(&|v| super::chart::number(*v, span))
+            .draw()
+            .map_err(|e| e.to_string())?;
         let height = f64::from(count);
         if let Some([from, to]) = band {
             let shade = Rectangle::new([(from, 0.0), (to, height)], INK.mix(0.12).filled());
@@ -86,8 +100,8 @@ pub fn rows(
             chart
                 .draw_series([Circle::new((row.value, y), 5, colour.filled())])
                 .map_err(|e| e.to_string())?;
-            let top =
-                i32::try_from(6 + u32::try_from(i).unwrap_or(0) * ROW + ROW / 2 - 7).unwrap_or(0);
+            let top = i32::try_from(MARGIN + u32::try_from(i).unwrap_or(0) * ROW + ROW / 2 - 7)
+                .unwrap_or(0);
             let font = ("sans-serif", 13).into_font().color(&INK);
             root.draw(&Text::new(row.name.clone(), (8, top), font)).map_err(|e| e.to_string())?;
         }
@@ -111,14 +125,12 @@ pub fn lines(
     }
     let (x_low, x_high) = range(points().map(|p| p.0));
     let (y_low, y_high) = range(points().flat_map(|p| p.2.unwrap_or([p.1; 2])).chain(mark));
-    // room for the legend above the highest point
-    let y_top = y_high + (y_high - y_low) * 0.09 * lines.len() as f64;
-    draw(name, 560, 380, |root| {
+    draw(name, 560, 340, |root| {
         let mut chart = ChartBuilder::on(root)
             .margin(8)
             .x_label_area_size(38)
             .y_label_area_size(62)
-            .build_cartesian_2d(x_low..x_high, y_low..y_top)
+            .build_cartesian_2d(x_low..x_high, y_low..y_high)
             .map_err(|e| e.to_string())?;
         let label = |span: f64| move |v: &f64| super::chart::number(*v, span);
         mesh(&mut chart, axes[0], axes[1], &label(x_high - x_low), &label(y_high - y_low))?;
@@ -141,16 +153,17 @@ pub fn lines(
             chart
                 .draw_series(LineSeries::new(path.clone(), colour.stroke_width(2)))
                 .map_err(|e| e.to_string())?;
-            chart
-                .draw_series(path.map(|p| Circle::new(p, 3, colour.filled())))
-                .map_err(|e| e.to_string())?
-                .label(line.name.clone())
-                .legend(move |(x, y)| {
-                    Rectangle::new([(x, y - 4), (x + 14, y + 4)], colour.filled())
-                });
+            let marks = path.map(|p| Circle::new(p, 3, colour.filled()));
+            chart.draw_series(marks).map_err(|e| e.to_string())?;
         }
-        legend(&mut chart)
+        Ok(())
     })
+}
+
+/// Colour of the i-th line of [`lines`], for a legend beside it.
+#[must_use]
+pub fn colour(i: usize) -> String {
+    super::plot::colour(i)
 }
 
 /// Lowest and highest with a margin; never empty.
@@ -176,13 +189,13 @@ mod tests {
     }
 
     #[test]
-    fn lines_have_points_and_a_legend() {
+    fn lines_have_points_and_whiskers() {
         let line = Line {
             name: "fog".to_owned(),
             points: vec![(0.0, 1.0, Some([0.9, 1.1])), (1.0, 0.8, None)],
         };
         let svg = lines("test", ["severity", "accuracy"], &[line], Some(1.0)).unwrap();
         assert_eq!(svg.matches("<circle").count(), 2);
-        assert!(svg.contains("fog") && svg.contains("severity"));
+        assert!(svg.contains("accuracy") && svg.contains("severity"));
     }
 }

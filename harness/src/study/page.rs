@@ -109,7 +109,7 @@ fn section(finding: &Finding) -> Result<Markup, StudyError> {
 }
 
 fn figure(figure: &Figure) -> Result<Markup, StudyError> {
-    let (title, svg, legend) = match figure {
+    let (title, svg, band, names) = match figure {
         Figure::Intervals { title, axis, marks, published, line } => {
             let mut groups: Vec<&str> = Vec::new();
             let rows: Vec<Row> = marks
@@ -124,7 +124,7 @@ fn figure(figure: &Figure) -> Result<Markup, StudyError> {
                 })
                 .collect();
             let svg = interval_chart::rows("study", axis, &rows, *published, *line)?;
-            (title, svg, published.is_some())
+            (title, svg, published.is_some(), Vec::new())
         }
         Figure::Curves { title, axes, curves, line } => {
             let lines: Vec<Line> = curves
@@ -132,14 +132,19 @@ fn figure(figure: &Figure) -> Result<Markup, StudyError> {
                 .map(|c| Line { name: c.name.clone(), points: c.points.clone() })
                 .collect();
             let svg = interval_chart::lines("study", [&axes[0], &axes[1]], &lines, *line)?;
-            (title, svg, false)
+            (title, svg, false, curves.iter().map(|c| c.name.as_str()).collect())
         }
     };
     Ok(markup! {
         @if !svg.is_empty() {
             figure class="chart" {
-                figcaption { (title) @if legend { " (shaded: published range)" } }
+                figcaption { (title) @if band { " (shaded: published range)" } }
                 (PreEscaped(svg))
+                div class="legend" {
+                    @for (i, name) in names.iter().enumerate() {
+                        span class="dot" style=(format!("background:{}", interval_chart::colour(i))) {} span { (name) }
+                    }
+                }
             }
         }
     })
@@ -167,7 +172,7 @@ fn table(table: &Table) -> Markup {
     markup! {
         @if !table.rows.is_empty() {
             details open[table.rows.len() <= 12] {
-                summary { (table.title) ", " (table.rows.len()) " rows" }
+                summary { (table.title) ", " (table.rows.len()) @if table.rows.len() == 1 { " row" } @else { " rows" } }
                 (body)
             }
         }

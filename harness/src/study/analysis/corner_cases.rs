@@ -212,13 +212,16 @@ fn table(all: &[Series<'_>]) -> Table {
     table
 }
 
+/// A value with its interval, if there is one.
+type Measured = Option<(f64, Option<[f64; 2]>)>;
+
 /// Accuracy and attention by severity, one line a kind, a figure for each network and method.
 fn figures(all: &[Series<'_>]) -> Vec<Figure> {
     let mut figures = Vec::new();
     let groups: BTreeSet<(&str, &str)> = all.iter().map(|s| (s.network, s.explainer)).collect();
     for (network, explainer) in groups {
         let of = || all.iter().filter(|s| s.network == network && s.explainer == explainer);
-        let curves = |value: &dyn Fn(&[Point]) -> Option<(f64, Option<[f64; 2]>)>| -> Vec<Curve> {
+        let curves = |value: &dyn Fn(&[Point]) -> Measured| -> Vec<Curve> {
             of().map(|s| {
                 // severity 0: the ordinary pictures of the same signs
                 let start = s.steps.first().map(|step| {
