@@ -16,7 +16,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::border::{Zone, zones};
-use super::mask::Mask;
+use super::mask::{FULL, Mask, byte_sum};
 use super::pixel_ratio::Undefined;
 use crate::attribution::{Map, Upsampling};
 
@@ -74,7 +74,7 @@ impl<'a> Zoned<'a> {
     /// # Errors
     /// [`Undefined`] if the mask is empty or nothing is positive.
     pub fn localise(&self, map: &Map, rule: Upsampling) -> Result<Localisation, Undefined> {
-        let sign: f64 = self.mask.coverage().iter().sum();
+        let sign = self.mask.area();
         if sign <= 0.0 {
             return Err(Undefined::EmptyMask);
         }
@@ -99,32 +99,53 @@ impl<'a> Zoned<'a> {
     /// One plateau a cell if cells stay flat, else one a pixel.
     fn plateaus(&self, map: &Map, rule: Upsampling) -> Vec<Plateau> {
         let (height, width) = (self.mask.height(), self.mask.width());
-        let (values, place): (Vec<f64>, Box<dyn Fn(usize) -> usize>) = match rule {
-            Upsampling::Nearest => {
-                let axis = |pixels: usize, cells: usize| -> Vec<usize> {
-                    (0..pixels).map(|p| rule.taps(p, pixels, cells)[0].0).collect()
+        let mut plateaus = match rule {
+            Upsampling::Nearest => self.cells(map),
+            Upsampling::Bilinear => {
+                let values = map.upsample(rule, height, width);
+                let pixels = self.mask.bytes().chunks_exact(1).zip(self.zones.chunks_exact(1));
+                let plateau = |(value, (bytes, zones))| {
+                    let mut plateau = Plateau { value, ..Plateau::default() };
+                    plateau.add(bytes, zones);
+                    plateau
                 };
-                let (rows, columns) = (axis(height, map.height()), axis(width, map.width()));
-                let cells = map.width();
-                let cell = move |i: usize| rows[i / width] * cells + columns[i % width];
-                (map.values().to_vec(), Box::new(cell))
+                values.into_iter().zip(pixels).map(plateau).collect()
             }
-            Upsampling::Bilinear => (map.upsample(rule, height, width), Box::new(|i| i)),
         };
-        let mut plateaus: Vec<Plateau> =
-            values.into_iter().map(|value| Plateau { value, ..Plateau::default() }).collect();
-        for (i, (&coverage, zone)) in self.mask.coverage().iter().zip(&self.zones).enumerate() {
-            let plateau = &mut plateaus[place(i)];
-            plateau.pixels += 1.0;
-            plateau.covered += coverage;
-            match zone {
-                Zone::Inside => plateau.inside += 1.0,
-                Zone::Border => plateau.border += 1.0,
-                Zone::Outside => {}
-            }
-        }
         plateaus.retain(|p| p.pixels > 0.0);
         plateaus
+    }
+
+    /// The pixels of each cell, stretch by stretch: in a row, those of a cell lie side by side.
+    fn cells(&self, map: &Map) -> Vec<Plateau> {
+        let (height, width) = (self.mask.height(), self.mask.width());
+        let rule = Upsampling::Nearest;
+        let columns: Vec<usize> =
+            (0..width).map(|x| rule.taps(x, width, map.width())[0].0).collect();
+        let plateau = |&value: &f64| Plateau { value, ..Plateau::default() };
+        let mut cells: Vec<Plateau> = map.values().iter().map(plateau).collect();
+        let lines = self.mask.bytes().chunks_exact(width).zip(self.zones.chunks_exact(width));
+        for (y, (bytes, zones)) in lines.enumerate() {
+            let row = &mut cells[rule.taps(y, height, map.height())[0].0 * map.width()..];
+            let mut start = 0;
+            for stretch in columns.chunk_by(|a, b| a == b) {
+                let end = start + stretch.len();
+                row[stretch[0]].add(&bytes[start..end], &zones[start..end]);
+                start = end;
+            }
+        }
+        cells
+    }
+}
+
+impl Plateau {
+    /// Adds pixels of this value.
+    fn add(&mut self, coverage: &[u8], zones: &[Zone]) {
+        let count = |zone: Zone| -> u32 { zones.iter().map(|z| u32::from(*z == zone)).sum() };
+        self.pixels += coverage.len() as f64;
+        self.covered += byte_sum(coverage) / FULL;
+        self.inside += f64::from(count(Zone::Inside));
+        self.border += f64::from(count(Zone::Border));
     }
 }
 

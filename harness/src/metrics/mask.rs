@@ -51,10 +51,20 @@ impl Mask {
         &self.coverage
     }
 
+    /// The same in 8 bits, 255 for fully covered.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Sum of the coverage over all pixels.
+    pub(crate) fn area(&self) -> f64 {
+        byte_sum(&self.bytes) / FULL
+    }
+
     /// Share of the picture that the sign covers: the pixel ratio of a map that knows nothing.
     #[must_use]
     pub fn area_share(&self) -> f64 {
-        byte_sum(&self.bytes) / FULL / pixels(&self.coverage)
+        self.area() / pixels(&self.coverage)
     }
 
     /// Whether no pixel is covered at all.
@@ -78,14 +88,14 @@ impl Mask {
     }
 
     fn spread_nearest(&self, rows: usize, columns: usize, cells: &mut [Spread]) {
+        // the pixels x with floor(x * columns / width) = column
+        let edge = |column: usize| (column * self.width).div_ceil(columns);
+        let stretches: Vec<_> = (0..columns).map(|c| edge(c)..edge(c + 1)).collect();
         for (y, line) in self.bytes.chunks_exact(self.width).enumerate() {
             let row = y * rows / self.height;
-            for (column, cell) in cells[row * columns..][..columns].iter_mut().enumerate() {
-                // the pixels x with floor(x * columns / width) = column
-                let from = (column * self.width).div_ceil(columns);
-                let to = ((column + 1) * self.width).div_ceil(columns);
-                cell.all += (to - from) as f64;
-                cell.inside += byte_sum(&line[from..to]);
+            for (stretch, cell) in stretches.iter().zip(&mut cells[row * columns..]) {
+                cell.all += stretch.len() as f64;
+                cell.inside += byte_sum(&line[stretch.clone()]);
             }
         }
         cells.iter_mut().for_each(|cell| cell.inside /= FULL);
@@ -145,10 +155,10 @@ impl Spread {
 }
 
 /// Value of a byte that stands for full coverage.
-const FULL: f64 = 255.0;
+pub(crate) const FULL: f64 = 255.0;
 
 /// Exact: a picture of 16 million pixels has a sum below 2^32.
-fn byte_sum(bytes: &[u8]) -> f64 {
+pub(crate) fn byte_sum(bytes: &[u8]) -> f64 {
     bytes.iter().map(|&b| u64::from(b)).sum::<u64>() as f64
 }
 
