@@ -60,7 +60,7 @@ pub(crate) fn outcome(command: &mut Command) -> (Option<i32>, String, String) {
 pub(crate) fn results(folder: &Path) -> Value {
     let text = fs::read_to_string(folder.join("summary.json")).unwrap();
     let mut summary: Value = serde_json::from_str(&text).unwrap();
-    for timed in ["latency_ms", "machine"] {
+    for timed in ["latency_ms", "machine", "device", "feed"] {
         summary.as_object_mut().unwrap().remove(timed).unwrap();
     }
     summary

@@ -4,12 +4,14 @@
 
 mod bench;
 mod calibrate;
+mod camera;
 mod compare;
 mod decode;
 mod doctor;
 mod estimators;
 mod export;
 mod generate;
+mod live;
 mod merge;
 mod own_model;
 mod plan;
@@ -19,6 +21,7 @@ mod report;
 mod run;
 mod study;
 mod verify;
+mod view;
 
 use clap::{Parser, Subcommand};
 
@@ -50,6 +53,8 @@ enum Command {
     /// Stream frames, classify and explain them, store and report the result
     Run(run::RunArgs),
     Render(render::Render),
+    /// Serve frames as camera link packets, for `roadgaze run --camera` on another box
+    Camera(camera::CameraArgs),
     /// Quantize a network to 8-bit integers, with a report of what it costs
     Calibrate(calibrate::CalibrateArgs),
     /// Make summary.json and report.html again from the store of a run
@@ -89,6 +94,7 @@ impl Cli {
             None => run::execute(self.run),
             Some(Command::Run(args)) => run::execute(args),
             Some(Command::Render(args)) => args.execute(),
+            Some(Command::Camera(args)) => camera::execute(&args),
             Some(Command::Calibrate(args)) => calibrate::execute(&args),
             Some(Command::Report(args)) => report::execute(&args),
             Some(Command::Plan(args)) => plan::execute(&args),

@@ -98,7 +98,7 @@ impl Bar {
 }
 
 fn first_result(last: &LastFrame, seconds: f64) -> String {
-    let LastFrame { position, truth, predicted, confidence, ratios } = last;
+    let LastFrame { position, truth, predicted, confidence, ratios, .. } = last;
     let verdict = if truth == predicted { "right" } else { "wrong" };
     let ratios: Vec<String> =
         ratios.iter().map(|(method, ratio)| format!(", pixel ratio {method} {ratio:.3}")).collect();

@@ -1,19 +1,28 @@
 //! `roadgaze run`.
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use datasets::source::Skipped;
+use datasets::source::{FrameSource, Skipped};
 use models::Network;
 
+use super::live::FeedArgs;
 use super::progress::Bar;
+use super::view::Screen;
 use super::{Outcome, own_model};
 use crate::attribution::{Baseline, Estimator, Grid, Output};
 use crate::clock::Clock;
+use crate::feed::Preloaded;
+use crate::feed::remote::LinkFailure;
 use crate::report;
-use crate::run::{self, Job, Method, RunPlan, Shard, Signals, Target, TargetProfile};
+use crate::report::budget::Budgets;
+use crate::run::{
+    self, Done, Job, Method, Replay, RunError, RunPlan, Sameness, Shard, Signals, Target,
+    TargetProfile,
+};
 
 /// Exit code after Ctrl-C, as shells have it.
 const STOPPED: i32 = 130;
@@ -95,14 +104,36 @@ pub(super) struct RunArgs {
     /// Write a manifest for the ONNX file of --model beside it, from its graph, and stop
     #[arg(long)]
     write_manifest: bool,
+    /// Show the stream on the terminal: picture with attribution, delays, counters; q ends it
+    #[arg(long, conflicts_with = "json")]
+    live: bool,
     /// Print summary.json instead of tables
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    feed: FeedArgs,
 }
 
 pub(super) fn execute(args: RunArgs) -> anyhow::Result<Outcome> {
+    if args.live && !std::io::stdout().is_terminal() {
+        bail!("--live: a terminal expected, none found; leave --live out");
+    }
     let clock = Clock::start();
-    let mut plan = plan(&args)?;
+    let recorded = args.feed.replay.as_deref().map(Replay::read).transpose()?;
+    let mut plan = plan(&args, recorded.as_ref().map(|recorded| &recorded.plan))?;
+    let preload = args.feed.preload.or_else(|| recorded.as_ref()?.preload);
+    let budgets = args.feed.budget.as_deref().map(Budgets::read).transpose()?;
+    let feed = args.feed.feed(recorded)?;
+    let live = feed.is_some();
+    if live && (args.resume || plan.shard.is_some() || plan.record.frames > 0) {
+        bail!(
+            "--resume, --shard and --record-game: a run in lockstep without scenario expected; \
+             a feed cannot be taken up in the middle, give the whole run again"
+        );
+    }
+    if let Some(address) = &args.feed.camera {
+        plan.data = format!("camera {address}");
+    }
     if args.write_manifest {
         return own_model::write_manifest(Path::new(&plan.model));
     }
@@ -122,34 +153,109 @@ pub(super) fn execute(args: RunArgs) -> anyhow::Result<Outcome> {
         remove_run(&folder)?;
     }
     let network = Network::open(&plan.model)?;
-    let source = run::open_source(&plan, &network)?;
+    let source = match args.feed.camera {
+        Some(_) => None,
+        None => Some(open_source(&plan, &network, preload)?),
+    };
     let signals = Arc::new(Signals::default());
-    let handle = Arc::clone(&signals);
-    // a second Ctrl-C ends at once; the store survives that as well
-    ctrlc::set_handler(move || {
-        if handle.stop() {
-            std::process::exit(STOPPED);
-        }
-    })
-    .context("Ctrl-C could not be taken over")?;
-    let job = Job { plan: &plan, folder: &folder, resume: args.resume, signals: &signals };
-    let mut bar = Bar::new(args.json, clock, Arc::clone(&signals));
-    bar.say(&in_words(&plan));
-    let summary = run::run(&job, &network, source.as_ref(), &mut |p| bar.show(p))?;
-    bar.finish();
-    tell_skipped(source.skipped());
+    end_on_ctrl_c(&signals)?;
+    let job = Job {
+        plan: &plan,
+        folder: &folder,
+        resume: args.resume,
+        signals: &signals,
+        feed: feed.as_ref(),
+        budgets: budgets.as_ref(),
+        pictures: args.live,
+    };
+    let done = if args.live {
+        let screen = Screen::open(in_words(&plan), clock, Arc::clone(&signals));
+        let mut screen = screen.context("--live: the terminal cannot be used; leave --live out")?;
+        run::run(&job, &network, source.as_deref(), &mut |p| screen.show(p))
+    } else {
+        let mut bar = Bar::new(args.json, clock, Arc::clone(&signals));
+        bar.say(&in_words(&plan));
+        let done = run::run(&job, &network, source.as_deref(), &mut |p| bar.show(p));
+        bar.finish();
+        done
+    };
+    if let Err(RunError::Link(LinkFailure::NoCamera { .. } | LinkFailure::OtherClasses { .. })) =
+        &done
+    {
+        // nothing was received: the folder is free for the next attempt
+        remove_run(&folder)?;
+    }
+    let done = done?;
+    if let Some(source) = &source {
+        tell_skipped(source.skipped());
+    }
+    let Done { summary, verdict, sameness } = done;
     if args.json {
         super::print(&serde_json::to_string_pretty(&summary)?);
     } else {
         super::print(&report::terminal_tables(&summary));
         super::print(&format!("report: {}", folder.join("report.html").display()));
     }
+    let same = sameness.as_ref().is_none_or(|s| tell_sameness(s, args.feed.replay.as_deref()));
+    let valid = verdict.as_ref().is_none_or(|verdict| {
+        super::tell(&verdict.sentence());
+        verdict.valid
+    });
+    if signals.stopped() && live {
+        super::tell("stopped early: what was processed until then is stored and reported");
+        return Ok(Outcome::Stopped);
+    }
     if signals.stopped() && !summary.complete {
         let folder = folder.display();
         super::tell(&format!("stopped early; the same command with --resume goes on in {folder}"));
         return Ok(Outcome::Stopped);
     }
-    Ok(Outcome::Done)
+    Ok(if same && valid { Outcome::Done } else { Outcome::Missed })
+}
+
+/// Open the data set, and hold its first frames in memory if that was asked for.
+fn open_source(
+    plan: &RunPlan,
+    network: &Network,
+    preload: Option<usize>,
+) -> anyhow::Result<Box<dyn FrameSource>> {
+    let source = run::open_source(plan, network)?;
+    let Some(count) = preload else { return Ok(source) };
+    if count == 0 {
+        bail!("--preload: 1 or more frames expected, 0 found");
+    }
+    Ok(Box::new(Preloaded::load(source.as_ref(), count.min(plan.frames), plan.frames, |_| {})?))
+}
+
+/// Says how a replay compares; whether it is the same to the bit.
+fn tell_sameness(sameness: &Sameness, run: Option<&Path>) -> bool {
+    let run = run.unwrap_or_else(|| Path::new("")).display();
+    match sameness.different.first() {
+        None => {
+            super::tell(&format!("replay: all {} frames as in {run}, to the bit", sameness.frames));
+            true
+        }
+        Some(first) => {
+            super::tell(&format!(
+                "replay: {} of {} frames differ from {run}, the first at position {first}; \
+                 `roadgaze compare` tells where they part",
+                sameness.different.len(),
+                sameness.frames
+            ));
+            false
+        }
+    }
+}
+
+/// Ctrl-C asks for a clean end, a second one ends at once; the store survives that as well.
+pub(super) fn end_on_ctrl_c(signals: &Arc<Signals>) -> anyhow::Result<()> {
+    let handle = Arc::clone(signals);
+    ctrlc::set_handler(move || {
+        if handle.stop() {
+            std::process::exit(STOPPED);
+        }
+    })
+    .context("Ctrl-C could not be taken over")
 }
 
 /// What will be done, on one line.
@@ -176,6 +282,9 @@ fn in_words(plan: &RunPlan) -> String {
         .collect();
     let methods =
         if methods.is_empty() { "no explanations".to_owned() } else { methods.join(", ") };
+    if plan.data.starts_with("camera ") {
+        return format!("{} on the frames of {}: {methods}", plan.model, plan.data);
+    }
     format!("{} on {} frames of {}: {methods}", plan.model, plan.frames, plan.data)
 }
 
@@ -189,10 +298,11 @@ fn tell_skipped(skipped: &[Skipped]) {
     }
 }
 
-fn plan(args: &RunArgs) -> anyhow::Result<RunPlan> {
-    let mut plan = match &args.plan {
-        Some(path) => RunPlan::read(path)?,
-        None => RunPlan::built_in(),
+fn plan(args: &RunArgs, recorded: Option<&RunPlan>) -> anyhow::Result<RunPlan> {
+    let mut plan = match (&args.plan, recorded) {
+        (_, Some(recorded)) => recorded.clone(),
+        (Some(path), None) => RunPlan::read(path)?,
+        (None, None) => RunPlan::built_in(),
     };
     set(&mut plan.model, args.model.clone());
     set(&mut plan.data, args.data.clone());

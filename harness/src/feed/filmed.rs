@@ -68,9 +68,9 @@ impl<'a> Filmed<'a> {
         }
     }
 
-    /// Frames that were due so far, those that could not be read included.
+    /// Frames that were due so far, those that could not be read included; one that is made but not yet taken is not due.
     pub(super) fn filmed(&self) -> u64 {
-        self.next as u64
+        self.next as u64 - u64::from(self.ready.is_some())
     }
 
     /// Make the next frame if it is not made yet; gives the bytes that its packet needs, or none at the end.

@@ -57,6 +57,8 @@ pub struct Intake {
     known: u64,
     stalls: u32,
     resyncs: u64,
+    /// Whether silence means something: in lockstep the camera waits for the pipeline, however long that takes.
+    watches: bool,
     /// After the camera started anew: numbers up to here were seen from the one before.
     floor: Option<u32>,
 }
@@ -76,8 +78,16 @@ impl Intake {
             known: 0,
             stalls: 0,
             resyncs: 0,
+            watches: true,
             floor: None,
         }
+    }
+
+    /// An intake of a camera that waits for the pipeline: it cannot stall.
+    #[must_use]
+    pub const fn without_watchdog(mut self) -> Self {
+        self.watches = false;
+        self
     }
 
     /// The camera was started anew and counts from 0 again: what it shows once more is no loss and no news.
@@ -225,6 +235,9 @@ impl Intake {
     }
 
     fn alive(&mut self, input: Input, now: Micros) {
+        if !self.watches {
+            return;
+        }
         let (watchdog, transition) = self.watchdog.step(input, now);
         self.watchdog = watchdog;
         if let Some(transition) = transition {

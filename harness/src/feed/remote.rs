@@ -115,6 +115,16 @@ pub enum LinkFailure {
         /// What is wrong.
         source: super::wire::WireError,
     },
+    /// The camera films other classes than the network knows.
+    #[error("{address}: {expected} expected, {found} found; serve the data set of this network")]
+    OtherClasses {
+        /// Which.
+        address: String,
+        /// Classes of the network.
+        expected: String,
+        /// Classes of the camera.
+        found: String,
+    },
     /// Filming failed.
     #[error(transparent)]
     Film(#[from] FilmError),

@@ -126,6 +126,7 @@ impl<'a> Stream<'a> {
         let injector = FaultInjector::new(filmed, plan, scenario.period(), spare(), spare());
         let report = FilmReport { struck: vec![0; faults], ..FilmReport::default() };
         let intake = Intake::new(scenario, clock.now());
+        let intake = if timing.is_some() { intake } else { intake.without_watchdog() };
         Ok(Self { filming, line, injector, intake, report, scratch: Vec::new(), bad_seen: 0 })
     }
 

@@ -86,6 +86,10 @@ pub struct Greeting {
     pub name: String,
     /// Identity of its content.
     pub content_hash: String,
+    /// Classes that it tells apart.
+    pub classes: u16,
+    /// Hash of their names in their order.
+    pub class_hash: String,
 }
 
 impl Greeting {
@@ -109,6 +113,8 @@ impl Greeting {
         out.extend(self.height.to_le_bytes());
         put_text(&mut out, &self.name);
         put_text(&mut out, &self.content_hash);
+        out.extend(self.classes.to_le_bytes());
+        put_text(&mut out, &self.class_hash);
         seal(out)
     }
 
@@ -127,6 +133,8 @@ impl Greeting {
                 height: u16::from_le_bytes(reader.array()?),
                 name: reader.text()?,
                 content_hash: reader.text()?,
+                classes: u16::from_le_bytes(reader.array()?),
+                class_hash: reader.text()?,
             })
         })()
         .ok_or(WireError::Kind { what: "greeting", found: bytes.len() })?;
@@ -304,6 +312,8 @@ mod tests {
             height: 224,
             name: "synthetic:CF/test".to_owned(),
             content_hash: "ab".repeat(32),
+            classes: 82,
+            class_hash: "cd".repeat(32),
         }
     }
 

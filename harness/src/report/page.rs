@@ -7,7 +7,10 @@ use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 use serde_json::Value;
 
 use super::summary::{Ratio, Summary};
-use super::table::{WAITING, milliseconds, percent, ratio, ratio_of, share_with_interval};
+use super::table::{
+    PERCENTILES, WAITING, device_line, feed_lines, milliseconds, percent, ratio, ratio_of,
+    share_with_interval,
+};
 use super::{ReportError, gallery, plot};
 use crate::store::{Stage, Stored};
 
@@ -51,6 +54,7 @@ pub fn html(stored: &Stored, summary: &Summary, folder: &Path) -> Result<String,
                         (groups(summary, &summary.by_environment, "environment", |k| k.replace('_', " ")))
                     }
                     (latency(summary))
+                    (camera(summary))
                     section {
                         h2 { "By class" }
                         details {
@@ -238,21 +242,56 @@ fn latency(summary: &Summary) -> Markup {
     markup! {
         section {
             h2 { "Latency by stage, milliseconds" }
-            p class="small" { (WAITING) }
+            @if summary.feed.is_null() { p class="small" { (WAITING) } }
             div class="wide" {
                 table {
-                    thead { tr { th { "stage" } th { "p50" } th { "p90" } th { "p99" } th { "max" } th { "n" } } }
+                    thead { tr { th { "stage" } @for name in PERCENTILES { th { (name) } } th { "n" } } }
                     tbody {
                         @for (stage, l) in summary.stages() {
                             tr {
                                 td { (stage.replace('_', " ")) }
-                                @for v in [l.p50, l.p90, l.p99, l.max] { td { (milliseconds(v)) } }
+                                @for v in l.in_order() { td { (milliseconds(v)) } }
                                 td { (l.n) }
                             }
                         }
                     }
                 }
             }
+        }
+    }
+}
+
+/// Verdict, camera feed and device: under which conditions the times above hold.
+fn camera(summary: &Summary) -> Markup {
+    let valid = summary.verdict["valid"].as_bool();
+    let reasons = summary.verdict["reasons"].as_array().into_iter().flatten();
+    let feed = summary.feed.as_object();
+    markup! {
+        @if let Some(valid) = valid {
+            section {
+                h2 { "Verdict: " @if valid { "VALID" } @else { "INVALID" } }
+                ul { @for reason in reasons { li { (plain(reason)) } } }
+                @for claim in summary.verdict["claims"].as_array().into_iter().flatten() {
+                    p class="small" {
+                        (plain(&claim["stage"])) ": " (plain(&claim["overruns"])) " of " (plain(&claim["frames"]))
+                        " frames took more than " (plain(&claim["limit_ms"])) " ms; a share of " (plain(&claim["share"]))
+                        " must keep it; " (plain(&claim["state"]).replace('_', " "))
+                    }
+                }
+            }
+        }
+        @if let Some(feed) = feed {
+            section {
+                h2 { "Camera feed" }
+                @for line in feed_lines(&summary.feed) { p { (line) } }
+                details {
+                    summary { "All of it" }
+                    dl { @for (key, value) in feed { dt { (key.replace('_', " ")) } dd { (plain(value)) } } }
+                }
+            }
+        }
+        @if let Some(device) = &summary.device {
+            section { h2 { "Device" } p { (device_line(device)) } }
         }
     }
 }

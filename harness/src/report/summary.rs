@@ -6,8 +6,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::metrics::Undefined;
-use crate::stats;
+use crate::stats::{self, Percentiles};
 use crate::store::{FrameRow, Stage, Stored};
+use crate::telemetry::device::DeviceSample;
 
 /// Version of this schema.
 pub const SCHEMA: u32 = 1;
@@ -56,19 +57,51 @@ pub struct Group {
     pub pixel_ratio: BTreeMap<String, Ratio>,
 }
 
-/// Times of one stage, milliseconds.
+/// What the device was like while the run went on; what it does not tell is absent.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Latency {
-    /// Median.
-    pub p50: f64,
-    /// 90th percentile.
-    pub p90: f64,
-    /// 99th percentile.
-    pub p99: f64,
-    /// Longest.
-    pub max: f64,
-    /// Frames measured.
-    pub n: usize,
+pub struct Device {
+    /// Samples, two a second.
+    pub samples: usize,
+    /// Mean clock, MHz: smallest, mean, largest.
+    pub frequency_mhz: Option<[f64; 3]>,
+    /// Hottest sensor at the hottest moment, degrees Celsius.
+    pub temperature_max_c: Option<f64>,
+    /// Times that a core was slowed down for heat.
+    pub throttled: Option<u64>,
+    /// Most memory of the process, MiB.
+    pub rss_max_mib: Option<f64>,
+    /// Processes that wanted to run: mean of the one-minute means.
+    pub load_mean: Option<f64>,
+    /// Energy that the processor package took, joules; absent if its counter wrapped.
+    pub energy_j: Option<f64>,
+}
+
+impl Device {
+    fn of(samples: &[DeviceSample]) -> Option<Self> {
+        let all = |value: fn(&DeviceSample) -> Option<f64>| -> Vec<f64> {
+            samples.iter().filter_map(value).collect()
+        };
+        let highest = |values: Vec<f64>| values.into_iter().reduce(f64::max);
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        let grown = |value: fn(&DeviceSample) -> Option<u64>| {
+            let mut counts = samples.iter().filter_map(value);
+            let first = counts.next()?;
+            counts.next_back().unwrap_or(first).checked_sub(first)
+        };
+        let clocks = all(|s| s.frequency_mhz);
+        let loads = all(|s| s.load);
+        let least = clocks.iter().copied().reduce(f64::min);
+        let most = clocks.iter().copied().reduce(f64::max);
+        (!samples.is_empty()).then(|| Self {
+            samples: samples.len(),
+            frequency_mhz: least.zip(most).map(|(low, high)| [low, mean(&clocks), high]),
+            temperature_max_c: highest(all(|s| s.temperature_c)),
+            throttled: grown(|s| s.throttled),
+            rss_max_mib: highest(all(|s| s.rss_bytes.map(|b| b as f64 / 1_048_576.0))),
+            load_mean: (!loads.is_empty()).then(|| mean(&loads)),
+            energy_j: grown(|s| s.energy_microjoules).map(|uj| uj as f64 / 1e6),
+        })
+    }
 }
 
 /// Frames counted.
@@ -112,7 +145,13 @@ pub struct Summary {
     /// The same by class, three digits so that they sort.
     pub by_class: BTreeMap<String, Group>,
     /// Times by stage.
-    pub latency_ms: BTreeMap<&'static str, Latency>,
+    pub latency_ms: BTreeMap<&'static str, Percentiles>,
+    /// The camera feed: pace, queue, faults, alarms, explanations beside it; null for a plain run in lockstep.
+    pub feed: Value,
+    /// The verdict against budgets; null if there were none.
+    pub verdict: Value,
+    /// State of the device while the run went on.
+    pub device: Option<Device>,
     /// Share of multiply-accumulates done in integers, 0 to 1.
     pub integer_mac_share: Value,
     /// Settings that decide the results.
@@ -131,6 +170,7 @@ impl Summary {
         let all = group(&frames);
         let hits5 = frames.iter().filter(|f| f.top5.contains(&f.class)).count();
         let asked = integer(stored, "frames.asked");
+        let due = integer(stored, "frames.due");
         let dropped: BTreeMap<String, u64> = stored
             .settings
             .get("frames.dropped")
@@ -141,13 +181,17 @@ impl Summary {
         Self {
             schema: SCHEMA,
             complete: asked.is_some_and(|asked| asked == processed + lost),
-            frames: Frames { due: asked.unwrap_or(processed + lost), processed, dropped },
+            frames: Frames { due: due.or(asked).unwrap_or(processed + lost), processed, dropped },
             accuracy: Accuracy { top1: all.top1, top5: share(hits5, frames.len()) },
             pixel_ratio: all.pixel_ratio,
             by_shape: by(&frames, |f| f.shape.clone()),
             by_environment: by(&frames, |f| f.environment.clone()),
             by_class: by(&frames, |f| format!("{:03}", f.class)),
             latency_ms: latencies(&frames),
+            feed: value(stored, "feed"),
+            verdict: value(stored, "verdict"),
+            // figures that cannot be read are left out, the rest is still worth telling
+            device: stored.device_samples().ok().and_then(|samples| Device::of(&samples)),
             integer_mac_share: value(stored, "integer_mac_share"),
             settings: section(stored, "set."),
             hashes: section(stored, "hash."),
@@ -158,7 +202,7 @@ impl Summary {
 
 impl Summary {
     /// Times by stage, in the order in which a frame passes the stages.
-    pub fn stages(&self) -> impl Iterator<Item = (&'static str, &Latency)> {
+    pub fn stages(&self) -> impl Iterator<Item = (&'static str, &Percentiles)> {
         Stage::ALL.iter().filter_map(|s| Some((s.name(), self.latency_ms.get(s.name())?)))
     }
 }
@@ -220,23 +264,12 @@ fn mean_interval(values: &[f64]) -> (Option<f64>, Option<[f64; 2]>) {
     stats::mean_interval(values).map_or((None, None), |m| (Some(m.mean), m.ci95))
 }
 
-fn latencies(frames: &[&FrameRow]) -> BTreeMap<&'static str, Latency> {
-    let mut out = BTreeMap::new();
-    for stage in Stage::ALL {
-        let mut millis: Vec<f64> = frames
-            .iter()
-            .flat_map(|f| f.stages.iter().filter(|(s, _)| *s == stage))
-            .map(|(_, micros)| *micros as f64 / 1000.0)
-            .collect();
-        millis.sort_by(f64::total_cmp);
-        let at = |p: f64| stats::percentile(&millis, p);
-        if let (Some(p50), Some(p90), Some(p99), Some(&max)) =
-            (at(0.5), at(0.9), at(0.99), millis.last())
-        {
-            out.insert(stage.name(), Latency { p50, p90, p99, max, n: millis.len() });
-        }
-    }
-    out
+fn latencies(frames: &[&FrameRow]) -> BTreeMap<&'static str, Percentiles> {
+    let of = |stage: Stage| {
+        let times = frames.iter().flat_map(|f| f.stages.iter().filter(move |(s, _)| *s == stage));
+        Percentiles::of(times.map(|(_, micros)| *micros))
+    };
+    Stage::ALL.into_iter().filter_map(|stage| Some((stage.name(), of(stage)?))).collect()
 }
 
 fn value(stored: &Stored, name: &str) -> Value {

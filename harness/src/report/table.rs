@@ -2,7 +2,9 @@
 
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
-use super::summary::{Group, Latency, Ratio, Share, Summary};
+use serde_json::Value;
+
+use super::summary::{Device, Group, Ratio, Share, Summary};
 
 /// What a reader of latencies must know.
 pub(super) const WAITING: &str =
@@ -21,8 +23,17 @@ pub fn terminal_tables(summary: &Summary) -> String {
         out.push_str(&table.to_string());
         out.push('\n');
     }
-    out.push_str(WAITING);
-    out.push('\n');
+    if summary.feed.is_null() {
+        out.push_str(WAITING);
+        out.push('\n');
+    }
+    for line in feed_lines(&summary.feed) {
+        out.push_str(&line);
+        out.push('\n');
+    }
+    if let Some(device) = &summary.device {
+        out.push_str(&format!("device: {}\n", device_line(device)));
+    }
     out.push_str(&frames_line(summary));
     out
 }
@@ -90,16 +101,89 @@ fn shapes(summary: &Summary) -> Table {
     t
 }
 
+/// Percentiles as they are headed in tables.
+pub(super) const PERCENTILES: [&str; 7] = ["p50", "p90", "p95", "p97", "p99", "p99.9", "max"];
+
 fn latency(summary: &Summary) -> Table {
-    let mut t = table(&["stage", "p50 ms", "p90 ms", "p99 ms", "max ms", "n"]);
+    let mut header = vec!["stage, ms"];
+    header.extend(PERCENTILES);
+    header.push("n");
+    let mut t = table(&header);
     for (stage, l) in summary.stages() {
-        let Latency { p50, p90, p99, max, n } = l;
         let mut row = vec![stage.replace('_', " ")];
-        row.extend([p50, p90, p99, max].map(|v| milliseconds(*v)));
-        row.push(n.to_string());
+        row.extend(l.in_order().map(milliseconds));
+        row.push(l.n.to_string());
         t.add_row(row);
     }
     t
+}
+
+/// The camera feed in a few lines; none for a plain run in lockstep.
+pub(super) fn feed_lines(feed: &Value) -> Vec<String> {
+    let text = |name: &str| match &feed[name] {
+        Value::String(text) => text.clone(),
+        Value::Null => "-".to_owned(),
+        other => other.to_string(),
+    };
+    if feed.is_null() {
+        return Vec::new();
+    }
+    let rate =
+        feed["fps"].as_f64().map_or_else(String::new, |fps| format!(" at {fps:.2} frames/s"));
+    let mut lines = vec![format!(
+        "camera: {}{rate}, queue {}; {} stalls, {} repeated, left late {} times (worst {} ms)",
+        text("pace"),
+        text("queue"),
+        text("stalls"),
+        text("repeated"),
+        text("camera_late"),
+        text("camera_late_worst_ms"),
+    )];
+    let p99 = |name: &str| {
+        let of = &feed[name];
+        of["p99"].as_f64().map(|p99| format!("p99 {p99:.1} ms, n {}", of["n"]))
+    };
+    if let Some(alone) = p99("decision_alone_ms") {
+        lines.push(format!("decided, nothing explained beside it: {alone}"));
+    }
+    if let Some(beside) = p99("decision_beside_ms") {
+        lines.push(format!("decided while a frame was explained: {beside}"));
+    }
+    lines.push(format!(
+        "explained by Kernel SHAP: {} ({}), {} skipped, {} over their budget",
+        text("explained"),
+        text("explain"),
+        text("explain_skipped"),
+        text("explain_over_budget"),
+    ));
+    let warnings = feed["warnings"].as_array().into_iter().flatten();
+    lines.extend(warnings.filter_map(Value::as_str).map(|w| format!("warning: {w}")));
+    lines
+}
+
+/// The device on one line.
+pub(super) fn device_line(device: &Device) -> String {
+    let mut parts = Vec::new();
+    if let Some([low, mean, high]) = device.frequency_mhz {
+        parts.push(format!("{mean:.0} MHz ({low:.0} to {high:.0})"));
+    }
+    if let Some(celsius) = device.temperature_max_c {
+        parts.push(format!("at most {celsius:.1} degrees"));
+    }
+    if let Some(times) = device.throttled {
+        parts.push(format!("slowed down for heat {times} times"));
+    }
+    if let Some(mib) = device.rss_max_mib {
+        parts.push(format!("at most {mib:.0} MiB"));
+    }
+    if let Some(load) = device.load_mean {
+        parts.push(format!("load {load:.2}"));
+    }
+    if let Some(joules) = device.energy_j {
+        parts.push(format!("{joules:.0} J"));
+    }
+    parts.push(format!("{} samples", device.samples));
+    parts.join(", ")
 }
 
 fn frames_line(summary: &Summary) -> String {

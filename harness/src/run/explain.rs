@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use datasets::source::MetadataValue;
+use firmware_host::Micros;
 use models::{Classifier as _, ModelError, Network, Prediction, Preprocessor, Session};
 use sha2::{Digest as _, Sha256};
 
 use super::plan::{Method, RunPlan, Target};
-use super::signals::{Signals, Watched};
+use super::signals::{Manners, Signals, Watched};
 use crate::attribution::{
     AttributionError, Explanation, Map, MaskedPicture, PictureGame, Plan, Replicates, Solution,
     Stop, explain, explain_until, gradcam,
@@ -62,6 +63,7 @@ pub struct Explainer {
     coalitions: Option<Plan>,
     games: Option<PathBuf>,
     signals: Arc<Signals>,
+    manners: Option<Manners>,
 }
 
 impl Explainer {
@@ -96,7 +98,13 @@ impl Explainer {
             coalitions,
             games: None,
             signals: Arc::clone(signals),
+            manners: None,
         })
+    }
+
+    /// Explain beside frames that must be classified in time.
+    pub(super) fn with_manners(self, manners: Manners) -> Self {
+        Self { manners: Some(manners), ..self }
     }
 
     /// Record the games of the first frames into this folder, as many as the plan says.
@@ -130,54 +138,50 @@ impl Explainer {
         truth: &Truth,
         clock: Clock,
     ) -> Result<FrameRow, ExplainError> {
-        let (width, height) = frame.image.dimensions();
+        let position = frame.header.position;
+        let explains = |m: &Method| self.plan.explains(*m, position);
+        let methods: Vec<Method> = self.plan.attribute.iter().copied().filter(explains).collect();
+        self.explain_by(&methods, frame, truth, clock)
+    }
+
+    /// As [`Explainer::explain`], by these methods.
+    pub(super) fn explain_by(
+        &mut self,
+        methods: &[Method],
+        frame: &Received,
+        truth: &Truth,
+        clock: Clock,
+    ) -> Result<FrameRow, ExplainError> {
+        let decided = decide(&self.preprocessor, &mut self.sessions[0], frame, clock)?;
+        self.finish(frame, truth, &decided, methods, clock)
+    }
+
+    /// The row of a frame that was classified already.
+    pub(super) fn finish(
+        &mut self,
+        frame: &Received,
+        truth: &Truth,
+        decided: &Decided,
+        methods: &[Method],
+        clock: Clock,
+    ) -> Result<FrameRow, ExplainError> {
         let rgb = frame.image.as_raw();
-        let (columns, rows) = (to_usize(width), to_usize(height));
-        let (input, preprocess) = clock.time(|| self.preprocessor.run(rgb, columns, rows));
-        let input = input?;
-        let (prediction, network) = clock.time(|| self.sessions[0].run(&input));
-        let prediction = prediction?;
-        let mask_bytes = truth.mask.as_raw();
-        let (mask, mut metrics) = clock.time(|| {
-            Mask::new(to_usize(truth.mask.height()), to_usize(truth.mask.width()), mask_bytes)
-                .map(|mask| (mask.area_share(), mask))
-        });
-        let (mask_share, mask) =
-            mask.ok_or(ExplainError::Mask { width, height, bytes: mask_bytes.len() })?;
+        let Decided { input, prediction, stages } = decided;
+        let (mask, mut metrics) = clock.time(|| mask_of(truth).map(|m| (m.area_share(), m)));
+        let (mask_share, mask) = mask?;
         let best = metrics::top_classes(&prediction.logits, 5);
-        let target = match self.plan.target {
-            Target::Predicted => best.first().copied().unwrap_or(0),
-            Target::True => usize::from(truth.key.class),
-        };
-        let mut stages = vec![(Stage::Preprocess, preprocess.0), (Stage::Network, network.0)];
+        let mut stages = stages.to_vec();
         let mut attributions = Vec::new();
         let (zoned, taken) = clock.time(|| Zoned::new(&mask));
         metrics.0 += taken.0;
-        for method in self.plan.attribute.clone() {
-            if !self.plan.explains(method, frame.header.position) {
-                continue;
-            }
-            let (result, taken) = clock.time(|| match method {
-                Method::Gradcam => self.gradcam(&prediction, target),
-                Method::KernelShap => self.kernel_shap(rgb, &input, target, &mask),
-            });
-            let (map, forwards, replicates) = result?;
-            stages.push((stage_of(method), taken.0));
-            let measure = || -> AttributionRow {
-                let mut row = self.measure(method, target, &map, forwards, &mask);
-                row.localisation = zoned.localise(&map, self.plan.upsampling).ok();
-                if let Some(replicates) = &replicates {
-                    row.map_error = replicates.errors().into_iter().map(narrow).collect();
-                    row.ratio_error = RatioError::of(replicates, &self.shares(&map, &mask));
-                }
-                row
-            };
-            let (row, taken) = clock.time(measure);
-            metrics.0 += taken.0;
-            attributions.push(row);
+        for &method in methods {
+            let made = self.attribute(method, rgb, decided, truth, &mask, &zoned, clock)?;
+            stages.push((stage_of(method), made.taken.0));
+            metrics.0 += made.metrics.0;
+            attributions.push(made.row);
         }
         stages.push((Stage::Metrics, metrics.0));
-        self.record(frame, truth, &input, target, &mask)?;
+        self.record(frame, truth, input, self.explained_class(prediction, truth), &mask)?;
         let position = frame.header.position;
         let preview = if to_usize(position) < self.plan.previews {
             let (made, taken) = clock.time(|| report::preview(&frame.image, &truth.mask));
@@ -188,6 +192,7 @@ impl Explainer {
         };
         let probabilities = gradcam::softmax(&prediction.logits);
         let confidence = best.first().and_then(|&c| probabilities.get(c)).copied().unwrap_or(0.0);
+        let features = prediction.feature_map.as_ref();
         Ok(FrameRow {
             position,
             class: truth.key.class,
@@ -198,15 +203,64 @@ impl Explainer {
             mask_share,
             top5: best.iter().map(|&c| class_number(c)).collect(),
             confidence: narrow(confidence),
-            logits: prediction.logits,
-            tensor: sketch::of_tensor(&input, self.preprocessor.size()),
-            features: prediction
-                .feature_map
-                .map_or_else(Vec::new, |f| sketch::of_features(&f.data)),
+            logits: prediction.logits.clone(),
+            tensor: sketch::of_tensor(input, self.preprocessor.size()),
+            features: features.map_or_else(Vec::new, |f| sketch::of_features(&f.data)),
             attributions,
             stages,
             preview,
         })
+    }
+
+    /// Kernel SHAP of a frame that was classified elsewhere, with the time that it took.
+    pub(super) fn beside(
+        &mut self,
+        frame: &Received,
+        truth: &Truth,
+        decided: &Decided,
+        clock: Clock,
+    ) -> Result<(AttributionRow, Micros), ExplainError> {
+        let mask = mask_of(truth)?;
+        let zoned = Zoned::new(&mask);
+        let (rgb, method) = (frame.image.as_raw(), Method::KernelShap);
+        let made = self.attribute(method, rgb, decided, truth, &mask, &zoned, clock)?;
+        Ok((made.row, made.taken))
+    }
+
+    fn explained_class(&self, prediction: &Prediction, truth: &Truth) -> usize {
+        match self.plan.target {
+            Target::Predicted => top_class(prediction),
+            Target::True => usize::from(truth.key.class),
+        }
+    }
+
+    fn attribute(
+        &mut self,
+        method: Method,
+        rgb: &[u8],
+        decided: &Decided,
+        truth: &Truth,
+        mask: &Mask,
+        zoned: &Zoned<'_>,
+        clock: Clock,
+    ) -> Result<Attributed, ExplainError> {
+        let Decided { input, prediction, .. } = decided;
+        let target = self.explained_class(prediction, truth);
+        let (result, taken) = clock.time(|| match method {
+            Method::Gradcam => self.gradcam(prediction, target),
+            Method::KernelShap => self.kernel_shap(rgb, input, target, mask),
+        });
+        let (map, forwards, replicates) = result?;
+        let (row, metrics) = clock.time(|| {
+            let mut row = self.measure(method, target, &map, forwards, mask);
+            row.localisation = zoned.localise(&map, self.plan.upsampling).ok();
+            if let Some(replicates) = &replicates {
+                row.map_error = replicates.errors().into_iter().map(narrow).collect();
+                row.ratio_error = RatioError::of(replicates, &self.shares(&map, mask));
+            }
+            row
+        });
+        Ok(Attributed { row, taken, metrics })
     }
 
     fn gradcam(&self, prediction: &Prediction, target: usize) -> Result<Explained, ExplainError> {
@@ -235,11 +289,12 @@ impl Explainer {
         };
         let mut stop = Stop { least: shap.least_evaluations, enough: &mut enough };
         self.signals.begin(plan.distinct().1.len());
+        let manners = self.manners.as_ref().map(Manners::begin);
         let mut workers: Vec<_> = self
             .sessions
             .iter_mut()
             .map(|session| PictureGame::new(&picture, session, target, shap.output))
-            .map(|game| Watched::new(game, &self.signals))
+            .map(|game| Watched::new(game, &self.signals).polite(manners))
             .collect();
         let explained = if shap.precision.is_some() {
             explain_until(plan, &mut workers, Solution::Exact, &mut stop)
@@ -320,6 +375,53 @@ impl Explainer {
             map_error: Vec::new(),
         }
     }
+}
+
+/// One explanation with its times.
+struct Attributed {
+    row: AttributionRow,
+    /// The explanation itself.
+    taken: Micros,
+    /// What is measured of it.
+    metrics: Micros,
+}
+
+/// What the network made of a frame.
+#[derive(Debug)]
+pub(super) struct Decided {
+    input: Vec<f32>,
+    prediction: Prediction,
+    stages: [(Stage, u64); 2],
+}
+
+/// Preprocess and classify: the part that has to be in time.
+pub(super) fn decide(
+    preprocessor: &Preprocessor,
+    session: &mut Session,
+    frame: &Received,
+    clock: Clock,
+) -> Result<Decided, ModelError> {
+    let (width, height) = frame.image.dimensions();
+    let (columns, rows) = (to_usize(width), to_usize(height));
+    let (input, preprocess) = clock.time(|| preprocessor.run(frame.image.as_raw(), columns, rows));
+    let input = input?;
+    let (prediction, network) = clock.time(|| session.run(&input));
+    let stages = [(Stage::Preprocess, preprocess.0), (Stage::Network, network.0)];
+    Ok(Decided { input, prediction: prediction?, stages })
+}
+
+fn mask_of(truth: &Truth) -> Result<Mask, ExplainError> {
+    let (width, height) = truth.mask.dimensions();
+    let bytes = truth.mask.as_raw();
+    Mask::new(to_usize(height), to_usize(width), bytes).ok_or(ExplainError::Mask {
+        width,
+        height,
+        bytes: bytes.len(),
+    })
+}
+
+fn top_class(prediction: &Prediction) -> usize {
+    metrics::top_classes(&prediction.logits, 1).first().copied().unwrap_or(0)
 }
 
 /// Map, forward passes, and what leaving single units of the sample out changes.

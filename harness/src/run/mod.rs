@@ -3,18 +3,22 @@
 //! The one module that knows all the others.
 
 mod explain;
+mod live;
 pub mod machine;
 mod plan;
 mod service;
 mod shard;
 mod signals;
 mod target;
+mod threads;
 
 pub use explain::{ExplainError, Explainer};
+pub use live::{ExplainWhen, Feed, FeedPace, Recorded, Replay, ReplayError, Sameness};
 pub use plan::{Method, PlanError, RunPlan, ShapSettings, Target};
 pub use shard::Shard;
 pub use signals::Signals;
 pub use target::{CoreProfile, TargetProfile};
+pub use threads::ThreadSettings;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,14 +27,19 @@ use std::sync::Arc;
 use datasets::folder::OpenOptions;
 use datasets::source::{FrameSource, SourceError};
 use firmware_host::{Counters, DropReason, Event, Micros};
+use image::RgbImage;
 use models::{ModelError, Network};
 
+use self::live::{Live, LiveEnd};
 use crate::attribution::AttributionError;
 use crate::clock::{self, Clock};
-use crate::feed::{self, Receiver, SLOTS};
+use crate::feed::remote::LinkFailure;
+use crate::feed::{self, FilmError, Receiver, SLOTS, ScenarioError};
+use crate::report::budget::{Budgets, Verdict, judge};
 use crate::report::{self, ReportError, Summary};
-use crate::store::{FrameRow, RunStore, Stage, StoreError};
+use crate::store::{AttributionRow, FrameRow, RunStore, Stage, StoreError, Stored};
 use crate::telemetry;
+use crate::telemetry::device::Sampler;
 
 /// Name of the event log inside a run folder.
 pub const TELEMETRY: &str = "telemetry.defmt";
@@ -62,6 +71,12 @@ pub enum RunError {
         /// What went wrong.
         source: ExplainError,
     },
+    /// The scenario is not usable.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    /// The camera elsewhere could not be used.
+    #[error(transparent)]
+    Link(#[from] LinkFailure),
     /// The run could not be stored.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -93,13 +108,24 @@ pub enum RunError {
     },
 }
 
+impl From<FilmError> for RunError {
+    fn from(error: FilmError) -> Self {
+        match error {
+            FilmError::Source(source) => Self::Source(source),
+            FilmError::Scenario(source) => Self::Scenario(source),
+        }
+    }
+}
+
 /// What is known while the run goes on, for whoever shows progress.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
     /// Frames stored, those of an earlier part included.
     pub stored: u64,
-    /// Frames asked for.
+    /// Frames asked for; 0 if only the camera knows.
     pub asked: u64,
+    /// Frames that were due up to the last one stored.
+    pub due: u64,
     /// Frames of this part classified rightly.
     pub correct: u64,
     /// Frames of this part.
@@ -108,6 +134,32 @@ pub struct Progress {
     pub ratios: BTreeMap<String, (f64, u64)>,
     /// The frame that was stored last.
     pub last: Option<LastFrame>,
+    /// Its picture, if the job asks for pictures.
+    pub shown: Option<Shown>,
+}
+
+/// A picture with its newest map, to be looked at.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The picture.
+    pub image: Arc<RgbImage>,
+    /// `GradCAM` if there is one, else Kernel SHAP.
+    pub map: Option<ShownMap>,
+}
+
+/// A map over a picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShownMap {
+    /// Rows and columns.
+    pub grid: (u16, u16),
+    /// Attribution of each cell, row by row.
+    pub values: Vec<f32>,
+}
+
+impl ShownMap {
+    fn of(row: &AttributionRow) -> Self {
+        Self { grid: row.grid, values: row.map.clone() }
+    }
 }
 
 /// What became of a frame, in short.
@@ -123,6 +175,8 @@ pub struct LastFrame {
     pub confidence: f32,
     /// Pixel ratio by method, where there is one.
     pub ratios: Vec<(String, f64)>,
+    /// From the scheduled capture to the class, or to all results where there is no such time.
+    pub delay: Option<Micros>,
 }
 
 /// Where a run gets its frames, its network and its orders from.
@@ -136,9 +190,28 @@ pub struct Job<'a> {
     pub resume: bool,
     /// Tells the run to end early and cleanly, and watchers how far it is.
     pub signals: &'a Arc<Signals>,
+    /// Camera with a scenario, in lockstep or live; none = every frame of the data set as it is.
+    pub feed: Option<&'a Feed>,
+    /// What the run is judged by at its end.
+    pub budgets: Option<&'a Budgets>,
+    /// Whether whoever watches wants pictures.
+    pub pictures: bool,
+}
+
+/// What a run ends with.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// Its figures.
+    pub summary: Summary,
+    /// The verdict, if there were budgets.
+    pub verdict: Option<Verdict>,
+    /// How a replay compares with the run that it replays.
+    pub sameness: Option<Sameness>,
 }
 
 /// Run to the end, or until told to stop; gives the summary, which says whether it is complete.
+///
+/// `source` is none if the camera is elsewhere.
 ///
 /// # Errors
 /// If anything cannot be read, computed or stored. What was stored before stays stored.
@@ -148,14 +221,19 @@ pub struct Job<'a> {
 pub fn run(
     job: &Job<'_>,
     network: &Network,
-    source: &dyn FrameSource,
+    source: Option<&dyn FrameSource>,
     show: &mut dyn FnMut(&Progress),
-) -> Result<Summary, RunError> {
-    network.manifest().check_classes(source.class_names())?;
-    let asked = job.plan.positions(source.len())?;
+) -> Result<Done, RunError> {
+    let asked = match source {
+        Some(source) => {
+            network.manifest().check_classes(source.class_names())?;
+            job.plan.positions(source.len())?
+        }
+        None => Vec::new(),
+    };
     let mut explainer =
         Explainer::new(job.plan, network, job.signals)?.with_games(job.folder.join(GAMES));
-    let settings = describe(job.plan, network, source, &explainer, asked.len());
+    let settings = describe(job, network, source, &explainer, asked.len());
     let mut store = if job.resume {
         RunStore::resume(job.folder, &settings, decides_results)?
     } else {
@@ -165,23 +243,79 @@ pub fn run(
         store.add_plan(&hash, body.as_bytes())?;
     }
     let log_path = job.folder.join(TELEMETRY);
+    let file = |source| RunError::File { path: log_path.clone(), source };
     let executable = settings.get("hash.executable").map_or("", String::as_str);
-    let log = telemetry::open_log(&log_path, executable.trim_matches('"'))
-        .map_err(|source| RunError::File { path: log_path.clone(), source })?;
-
-    let missing: Vec<u32> = asked.iter().copied().filter(|p| !store.done().contains(p)).collect();
-    let before = (asked.len() - missing.len()) as u64;
-    let outcome = stream(job, source, &missing, &mut explainer, &mut store, before, show);
+    let log = telemetry::open_log(&log_path, executable.trim_matches('"')).map_err(file)?;
+    let clock = Clock::start();
+    let sampler = Sampler::start(clock).map_err(file)?;
+    let outcome = match (job.feed, source) {
+        (None, Some(source)) => {
+            let missing: Vec<u32> =
+                asked.iter().copied().filter(|p| !store.done().contains(p)).collect();
+            let before = (asked.len() - missing.len()) as u64;
+            stream(job, source, &missing, &mut explainer, &mut store, before, clock, show)
+        }
+        (Some(feed), source) => {
+            let frames = source.map(|source| (source, asked.as_slice()));
+            let live = Live { job, feed, network, frames, clock };
+            live.run(&mut explainer, &mut store, show).and_then(|end| remember(&store, end))
+        }
+        (None, None) => Ok(Counters::default()),
+    };
+    let samples = sampler.finish();
     let telemetry_end = log.finish();
     let counters = outcome?;
-    telemetry_end.map_err(|source| RunError::File { path: log_path, source })?;
+    telemetry_end.map_err(file)?;
+    store.add_device_samples(&samples)?;
     let dropped: BTreeMap<&str, u64> =
         DropReason::ALL.iter().map(|r| (r.name(), counters.dropped_by[*r as usize])).collect();
     let dropped = serde_json::to_string(&dropped).map_err(ReportError::Json)?;
     store.set("frames.dropped", &dropped)?;
     store.set("telemetry.frames_dropped", &defmt_host::dropped().to_string())?;
+    store.settle()?;
+    let (verdict, sameness) = judge_run(job, &store)?;
     store.finish()?;
-    Ok(report::write(job.folder)?)
+    Ok(Done { summary: report::write(job.folder)?, verdict, sameness })
+}
+
+/// Judge what is stored, and store the judgement.
+fn judge_run(
+    job: &Job<'_>,
+    store: &RunStore,
+) -> Result<(Option<Verdict>, Option<Sameness>), RunError> {
+    let replay = job.feed.and_then(|feed| feed.replay.as_ref());
+    if job.budgets.is_none() && replay.is_none() {
+        return Ok((None, None));
+    }
+    let stored = Stored::open(job.folder)?;
+    let verdict = job.budgets.map(|budgets| judge(budgets, &stored)).transpose()?;
+    if let Some(verdict) = &verdict {
+        store.set("verdict", &serde_json::to_string(verdict).map_err(ReportError::Json)?)?;
+    }
+    let sameness = replay.map(|replay| replay.compare(&stored));
+    if let Some(sameness) = &sameness {
+        store.set("feed.replay_frames", &sameness.frames.to_string())?;
+        store.set("feed.replay_different", &sameness.different.len().to_string())?;
+    }
+    Ok((verdict, sameness))
+}
+
+/// Store what a live run says of its feed.
+fn remember(store: &RunStore, end: LiveEnd) -> Result<Counters, RunError> {
+    let LiveEnd { counters, report, greeting } = end;
+    let json = serde_json::to_string(&report).map_err(ReportError::Json)?;
+    store.set("feed", &json)?;
+    store.set("frames.due", &counters.frames_in.to_string())?;
+    store.set("feed.camera_late", &report.camera_late.to_string())?;
+    let worst = report.camera_late_worst_ms * 1000.0;
+    store.set("feed.camera_late_worst_micros", &format!("{worst:.0}"))?;
+    if let Some(greeting) = greeting {
+        let text = |value: &str| serde_json::Value::from(value).to_string();
+        store.set("data.name", &text(&greeting.name))?;
+        store.set("hash.data", &text(&greeting.content_hash))?;
+        store.set("frames.asked", &greeting.frames.to_string())?;
+    }
+    Ok(counters)
 }
 
 /// Film, receive, explain and store the positions; counts how each frame ended.
@@ -192,9 +326,9 @@ fn stream(
     explainer: &mut Explainer,
     store: &mut RunStore,
     before: u64,
+    clock: Clock,
     show: &mut dyn FnMut(&Progress),
 ) -> Result<Counters, RunError> {
-    let clock = Clock::start();
     // capacity 1: the next frame is rendered while this one is explained, not more
     let (link, arriving) = crossbeam_channel::bounded(1);
     let (give_back, returned) = crossbeam_channel::bounded(SLOTS);
@@ -247,6 +381,8 @@ fn stream(
             store.add_store_time(row.position, taken.0);
             counters.processed += 1;
             progress.take(&row);
+            progress.due = progress.stored;
+            progress.picture(job, &received.image, &row);
             show(&progress);
             service::alive(progress.stored, progress.asked);
         }
@@ -284,18 +420,36 @@ impl Progress {
         let ratios =
             row.attributions.iter().filter_map(|a| Some((a.method.clone(), a.ratio.ok()?)));
         let ratios: Vec<(String, f64)> = ratios.collect();
-        for (method, ratio) in &ratios {
-            let (sum, count) = self.ratios.entry(method.clone()).or_default();
-            *sum += ratio;
-            *count += 1;
-        }
+        row.attributions.iter().for_each(|a| self.take_explanation(a));
         self.last = Some(LastFrame {
             position: row.position,
             truth: row.class,
             predicted: row.top5.first().copied().unwrap_or(u16::MAX),
             confidence: row.confidence,
             ratios,
+            delay: [Stage::Decision, Stage::EndToEnd]
+                .iter()
+                .find_map(|wanted| row.stages.iter().find(|(stage, _)| stage == wanted))
+                .map(|(_, micros)| Micros(*micros)),
         });
+    }
+
+    /// The picture of the frame that was taken last; copied only if somebody wants to see it.
+    fn picture(&mut self, job: &Job<'_>, image: &RgbImage, row: &FrameRow) {
+        if job.pictures {
+            let map = row.attributions.first().map(ShownMap::of);
+            self.shown = Some(Shown { image: Arc::new(image.clone()), map });
+        }
+    }
+}
+
+impl Progress {
+    fn take_explanation(&mut self, row: &AttributionRow) {
+        if let Ok(ratio) = row.ratio {
+            let (sum, count) = self.ratios.entry(row.method.clone()).or_default();
+            *sum += ratio;
+            *count += 1;
+        }
     }
 }
 
@@ -318,19 +472,34 @@ fn decides_results(name: &str) -> bool {
 }
 
 fn describe(
-    plan: &RunPlan,
+    job: &Job<'_>,
     network: &Network,
-    source: &dyn FrameSource,
+    source: Option<&dyn FrameSource>,
     explainer: &Explainer,
     asked: usize,
 ) -> BTreeMap<String, String> {
     let text = |value: &str| serde_json::Value::from(value).to_string();
     let mut all = BTreeMap::new();
-    for (name, value) in plan.settings() {
+    for (name, value) in job.plan.settings() {
         all.insert(format!("set.{name}"), value.to_string());
     }
     all.insert("hash.model".to_owned(), text(network.sha256()));
-    all.insert("hash.data".to_owned(), text(&source.content_hash()));
+    if let Some(source) = source {
+        all.insert("hash.data".to_owned(), text(&source.content_hash()));
+        all.insert("data.name".to_owned(), text(&source.name()));
+    }
+    if let Some(feed) = job.feed {
+        let scenario = serde_json::to_string(&feed.scenario).unwrap_or_default();
+        all.insert("feed.scenario".to_owned(), scenario);
+        all.insert("feed.pace".to_owned(), text(&feed.pace_name()));
+        if let Some(count) = feed.preload {
+            all.insert("feed.preload".to_owned(), count.to_string());
+        }
+        if let Some(replay) = &feed.replay {
+            let run = replay.run().display().to_string();
+            all.insert("feed.replay_of".to_owned(), text(&run));
+        }
+    }
     if let Some(hash) = explainer.plan_hash() {
         all.insert("hash.plan".to_owned(), text(hash));
     }
@@ -338,8 +507,8 @@ fn describe(
         .and_then(|path| telemetry::file_hash(&path))
         .unwrap_or_else(|_| "unknown".to_owned());
     all.insert("hash.executable".to_owned(), text(&executable));
-    all.insert("class_names".to_owned(), serde_json::json!(source.class_names()).to_string());
-    all.insert("data.name".to_owned(), text(&source.name()));
+    let names = source.map_or(&[][..], |source| source.class_names());
+    all.insert("class_names".to_owned(), serde_json::json!(names).to_string());
     all.insert("frames.asked".to_owned(), asked.to_string());
     let share = network.info().integer_mac_share;
     all.insert("integer_mac_share".to_owned(), serde_json::json!(share).to_string());

@@ -280,6 +280,34 @@ impl RunPlan {
     }
 }
 
+impl RunPlan {
+    /// The plan of a stored run, from its settings as [`RunPlan::settings`] named them, each with `set.` before it.
+    ///
+    /// # Errors
+    /// If they are not those of a plan of this version.
+    pub fn from_settings(stored: &BTreeMap<String, String>) -> Result<Self, serde_json::Error> {
+        let mut tree = serde_json::Map::new();
+        for (name, text) in stored {
+            if let Some(name) = name.strip_prefix("set.") {
+                insert(&mut tree, name, serde_json::from_str(text)?);
+            }
+        }
+        serde_json::from_value(Value::Object(tree))
+    }
+}
+
+/// Put a value back into the tree that its dotted name comes from.
+fn insert(tree: &mut serde_json::Map<String, Value>, name: &str, value: Value) {
+    let Some((folder, rest)) = name.split_once('.') else {
+        tree.insert(name.to_owned(), value);
+        return;
+    };
+    let inner = tree.entry(folder).or_insert_with(|| Value::Object(serde_json::Map::new()));
+    if let Value::Object(inner) = inner {
+        insert(inner, rest, value);
+    }
+}
+
 fn flatten(prefix: &str, value: &Value, into: &mut BTreeMap<String, Value>) {
     match value {
         Value::Object(fields) => {
@@ -328,6 +356,18 @@ mod tests {
         let settings = RunPlan::default().settings();
         assert_eq!(settings.get("shap.seed"), Some(&Value::from(1)));
         assert!(!settings.contains_key("threads"));
+    }
+
+    #[test]
+    fn a_plan_is_found_again_in_its_settings() {
+        let shard = Some(Shard { number: 2, of: 3 });
+        let plan = RunPlan { frames: 9, shard, ..RunPlan::built_in() };
+        let stored = plan.settings().into_iter().map(|(k, v)| (format!("set.{k}"), v.to_string()));
+        let mut stored: BTreeMap<String, String> = stored.collect();
+        stored.insert("hash.model".to_owned(), "no setting".to_owned());
+        assert_eq!(RunPlan::from_settings(&stored).unwrap(), plan);
+        stored.insert("set.frmes".to_owned(), "3".to_owned());
+        assert!(RunPlan::from_settings(&stored).is_err());
     }
 
     #[test]

@@ -50,6 +50,14 @@ impl Percentiles {
     }
 }
 
+impl Percentiles {
+    /// From the median to the maximum, milliseconds.
+    #[must_use]
+    pub const fn in_order(&self) -> [f64; 7] {
+        [self.p50, self.p90, self.p95, self.p97, self.p99, self.p999, self.max]
+    }
+}
+
 #[expect(clippy::cast_precision_loss, reason = "times are far below 2^53 us")]
 const fn millis(micros: u64) -> f64 {
     micros as f64 / 1000.0

@@ -21,6 +21,10 @@ pub enum Stage {
     Metrics,
     /// The picture kept for the report.
     Preview,
+    /// Live: copying the frame, preprocessing and classifying it, from when it was taken out of the queue.
+    Service,
+    /// Live: from the scheduled capture time until the class is known.
+    Decision,
     /// Writing the row of the frame, until it would survive a power cut.
     Store,
     /// From the scheduled capture time until all results are known, before they are stored.
@@ -29,7 +33,7 @@ pub enum Stage {
 
 impl Stage {
     /// All stages in order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Capture,
         Self::Transport,
         Self::Preprocess,
@@ -38,6 +42,8 @@ impl Stage {
         Self::KernelShap,
         Self::Metrics,
         Self::Preview,
+        Self::Service,
+        Self::Decision,
         Self::Store,
         Self::EndToEnd,
     ];
@@ -54,6 +60,8 @@ impl Stage {
             Self::KernelShap => "kernel_shap",
             Self::Metrics => "metrics",
             Self::Preview => "preview",
+            Self::Service => "service",
+            Self::Decision => "decision",
             Self::Store => "store",
             Self::EndToEnd => "end_to_end",
         }

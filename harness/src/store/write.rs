@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags, params};
 use crate::metrics::Undefined;
 
 use super::seal::{self, Item};
-use super::{FILE_NAME, FrameRow, SCHEMA, Stage, StoreError};
+use super::{AttributionRow, FILE_NAME, FrameRow, SCHEMA, Stage, StoreError};
 
 const TABLES: &str = "
 CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -228,11 +228,32 @@ impl RunStore {
         self.late = Some((position, Stage::Store, micros));
     }
 
-    /// Store what is still outstanding.
+    /// Add an explanation to a frame that is stored already, with the time that it took.
+    ///
+    /// # Errors
+    /// If the database cannot be written, or holds no such frame.
+    pub fn add_attribution(
+        &mut self,
+        position: u32,
+        row: &AttributionRow,
+        stage: Stage,
+        micros: u64,
+    ) -> Result<(), StoreError> {
+        let insert = || -> rusqlite::Result<()> {
+            let transaction = self.db.unchecked_transaction()?;
+            insert_attribution(&transaction, position, row)?;
+            insert_time(&transaction, position, stage, micros)?;
+            seal::seal(&transaction, &Item::Frame(position))?;
+            transaction.commit()
+        };
+        self.check(insert())
+    }
+
+    /// Store what is still outstanding; more frames may follow.
     ///
     /// # Errors
     /// If the database cannot be written.
-    pub fn finish(mut self) -> Result<(), StoreError> {
+    pub fn settle(&mut self) -> Result<(), StoreError> {
         self.is_there()?;
         let late = self.late.take();
         let write = || -> rusqlite::Result<()> {
@@ -241,6 +262,14 @@ impl RunStore {
             transaction.commit()
         };
         self.check(write())
+    }
+
+    /// Store what is still outstanding.
+    ///
+    /// # Errors
+    /// If the database cannot be written.
+    pub fn finish(mut self) -> Result<(), StoreError> {
+        self.settle()
     }
 
     fn insert(&mut self, row: &FrameRow) -> rusqlite::Result<()> {
@@ -267,34 +296,7 @@ impl RunStore {
                 bytes_from_f32(&row.features),
             ])?;
         for a in &row.attributions {
-            transaction
-                .prepare_cached(
-                    "INSERT INTO attribution VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
-                     ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
-                )?
-                .execute(params![
-                    row.position,
-                    a.method,
-                    a.target,
-                    a.grid.0,
-                    a.grid.1,
-                    bytes_from_f32(&a.map),
-                    a.ratio.ok(),
-                    a.ratio.err().map(Undefined::name),
-                    a.ceiling,
-                    a.proportional,
-                    a.evaluations,
-                    a.localisation.map(|l| l.pointing),
-                    a.localisation.map(|l| l.relevance_rank),
-                    a.localisation.map(|l| l.inside),
-                    a.localisation.map(|l| l.border),
-                    a.localisation.map(|l| l.inside_area),
-                    a.localisation.map(|l| l.border_area),
-                    a.ratio_error.map(|e| e.standard_error),
-                    a.ratio_error.map(|e| u32::try_from(e.units).unwrap_or(u32::MAX)),
-                    a.ratio_error.and_then(|e| e.cross_fit),
-                    bytes_from_f32(&a.map_error),
-                ])?;
+            insert_attribution(&transaction, row.position, a)?;
         }
         for (stage, micros) in &row.stages {
             insert_time(&transaction, row.position, *stage, *micros)?;
@@ -331,6 +333,37 @@ fn insert_late(db: &Connection, late: Option<(u32, Stage, u64)>) -> rusqlite::Re
     let Some((position, stage, micros)) = late else { return Ok(()) };
     insert_time(db, position, stage, micros)?;
     seal::seal(db, &Item::Frame(position))
+}
+
+fn insert_attribution(db: &Connection, position: u32, a: &AttributionRow) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT INTO attribution VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
+                     ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+    )?
+    .execute(params![
+        position,
+        a.method,
+        a.target,
+        a.grid.0,
+        a.grid.1,
+        bytes_from_f32(&a.map),
+        a.ratio.ok(),
+        a.ratio.err().map(Undefined::name),
+        a.ceiling,
+        a.proportional,
+        a.evaluations,
+        a.localisation.map(|l| l.pointing),
+        a.localisation.map(|l| l.relevance_rank),
+        a.localisation.map(|l| l.inside),
+        a.localisation.map(|l| l.border),
+        a.localisation.map(|l| l.inside_area),
+        a.localisation.map(|l| l.border_area),
+        a.ratio_error.map(|e| e.standard_error),
+        a.ratio_error.map(|e| u32::try_from(e.units).unwrap_or(u32::MAX)),
+        a.ratio_error.and_then(|e| e.cross_fit),
+        bytes_from_f32(&a.map_error),
+    ])
+    .map(drop)
 }
 
 fn insert_time(db: &Connection, position: u32, stage: Stage, micros: u64) -> rusqlite::Result<()> {

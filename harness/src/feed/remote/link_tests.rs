@@ -65,6 +65,8 @@ fn greeting(frames: u32, session: u64) -> Greeting {
         height: 30,
         name: "shades".to_owned(),
         content_hash: "00".to_owned(),
+        classes: 0,
+        class_hash: String::new(),
     }
 }
 
@@ -119,7 +121,7 @@ fn target(
     };
     let scenario = scenario(fps);
     let line = Line::new(scenario.queue);
-    let found = find(&settings, clock).unwrap();
+    let found = find(&settings, clock, &|| false).unwrap().unwrap();
     assert_eq!(found.greeting.name, "shades");
     std::thread::scope(|scope| {
         let receiver = scope.spawn(|| receive(found, &scenario, &line, &|| false).unwrap());
@@ -241,7 +243,10 @@ fn nobody_waits_for_ever() {
         let address = LinkAddress { transport, socket };
         let receive_settings =
             ReceiveSettings { address, give_up_after: Duration::from_millis(400) };
-        assert!(matches!(find(&receive_settings, clock), Err(LinkFailure::NoCamera { .. })));
+        assert!(matches!(
+            find(&receive_settings, clock, &|| false),
+            Err(LinkFailure::NoCamera { .. })
+        ));
         let serve_settings =
             ServeSettings { wait: Duration::from_millis(300), ..settings(transport, 0, 0) };
         let (source, scenario) = (Shades { names: Vec::new() }, scenario(100.0));

@@ -53,11 +53,15 @@ pub struct Found<'a> {
     left: Vec<u8>,
 }
 
-/// Find the camera and hear who it is. Its clock starts now: be ready to take frames.
+/// Find the camera and hear who it is; none if `stop` says so first. Its clock starts now: be ready to take frames.
 ///
 /// # Errors
 /// If none answers in time, or what answers is no camera of this version.
-pub fn find(settings: &ReceiveSettings, clock: Clock) -> Result<Found<'_>, LinkFailure> {
+pub fn find<'a>(
+    settings: &'a ReceiveSettings,
+    clock: Clock,
+    stop: &dyn Fn() -> bool,
+) -> Result<Option<Found<'a>>, LinkFailure> {
     let deadline = clock.now().after(micros(settings.give_up_after));
     let mut link = Link::new(settings, clock);
     let mut buffer = vec![0; MAX_GREETING];
@@ -76,7 +80,7 @@ pub fn find(settings: &ReceiveSettings, clock: Clock) -> Result<Found<'_>, LinkF
                 if let Some(Ok(len)) = outcome {
                     match Greeting::parse(&buffer[..len]) {
                         Ok(greeting) => {
-                            return Ok(Found { link, greeting, left: rest.to_vec() });
+                            return Ok(Some(Found { link, greeting, left: rest.to_vec() }));
                         }
                         Err(source @ (WireError::Version { .. } | WireError::Size { .. })) => {
                             let address = settings.address.to_string();
@@ -86,6 +90,9 @@ pub fn find(settings: &ReceiveSettings, clock: Clock) -> Result<Found<'_>, LinkF
                     }
                 }
             }
+        }
+        if stop() {
+            return Ok(None);
         }
         if clock.now() >= deadline {
             let seconds = settings.give_up_after.as_secs();
