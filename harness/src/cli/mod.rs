@@ -51,7 +51,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Stream frames, classify and explain them, store and report the result
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
     Render(render::Render),
     /// Serve frames as camera link packets, for `roadgaze run --camera` on another box
     Camera(camera::CameraArgs),
@@ -92,7 +92,7 @@ impl Cli {
     pub fn execute(self) -> anyhow::Result<Outcome> {
         match self.command {
             None => run::execute(self.run),
-            Some(Command::Run(args)) => run::execute(args),
+            Some(Command::Run(args)) => run::execute(*args),
             Some(Command::Render(args)) => args.execute(),
             Some(Command::Camera(args)) => camera::execute(&args),
             Some(Command::Calibrate(args)) => calibrate::execute(&args),

@@ -414,12 +414,11 @@ impl Live<'_> {
     }
 }
 
+/// What is known of a frame before it is worked on: the picture, its truth, the stages behind it.
+type TakenOut = (Received, Truth, [(Stage, u64); 2]);
+
 /// Copy a frame out of its slot and give that back; none if the frame came without its truth.
-fn take_out(
-    line: &Line,
-    waiting: Waiting,
-    clock: Clock,
-) -> Option<(Received, Truth, [(Stage, u64); 2])> {
+fn take_out(line: &Line, waiting: Waiting, clock: Clock) -> Option<TakenOut> {
     let Waiting { slot, accepted, truth, capture, .. } = waiting;
     let header = accepted.header;
     let transport = clock.now().since(header.captured);
