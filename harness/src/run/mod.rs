@@ -198,6 +198,14 @@ pub struct Job<'a> {
     pub pictures: bool,
 }
 
+impl<'a> Job<'a> {
+    /// A run from its beginning, in lockstep, of every frame as it is.
+    #[must_use]
+    pub const fn plain(plan: &'a RunPlan, folder: &'a Path, signals: &'a Arc<Signals>) -> Self {
+        Self { plan, folder, resume: false, signals, feed: None, budgets: None, pictures: false }
+    }
+}
+
 /// What a run ends with.
 #[derive(Clone, Debug)]
 pub struct Done {

@@ -198,7 +198,7 @@ fn run_cell(
     tell: &mut dyn FnMut(u64, u64),
 ) -> Result<(), StudyError> {
     let source = run::open_source(&cell.plan, network).map_err(run::RunError::from)?;
-    let job = Job { plan: &cell.plan, folder, resume: true, signals };
-    run::run(&job, network, source.as_ref(), &mut |p| tell(p.stored, p.asked))?;
+    let job = Job { resume: true, ..Job::plain(&cell.plan, folder, signals) };
+    run::run(&job, network, Some(source.as_ref()), &mut |p| tell(p.stored, p.asked))?;
     Ok(())
 }
