@@ -14,9 +14,20 @@ use crate::supplement::Supplement;
 use crate::surface::Surface;
 use crate::unseen;
 
-/// Canvas pixels an output pixel, each way, in which the environment is painted: its polygons are
-/// sampled once a canvas pixel, so this is its anti-aliasing (4 samples, then the lens blur).
-pub const BACKGROUND_SCALE: f32 = 2.0;
+/// Samples of a polygon of the environment that a pixel of the picture is the mean of, at least.
+const BACKGROUND_SAMPLES: f32 = 4.0;
+
+/// Canvas pixels an output pixel, each way, in which the environment is painted.
+///
+/// Its polygons are sampled once a canvas pixel. A pixel then is the mean over its own area of 1 and over
+/// the 4 pi sigma^2 of the Gaussian of the background's defocus (the area of a kernel is one over the
+/// integral of its square), so that the number of samples is scale^2 (1 + 4 pi sigma^2). A stronger
+/// blur needs a coarser canvas.
+fn background_scale(config: &SceneConfig, pose: &ScenePose) -> f32 {
+    let sigma = 0.5 * config.formation.background_defocus_px * pose.scale();
+    let area = 1.0 + 4.0 * core::f32::consts::PI * sigma * sigma;
+    (BACKGROUND_SAMPLES / area).sqrt().clamp(1.0, 2.0)
+}
 
 /// Buffers that are reused from picture to picture; one a thread.
 #[derive(Debug)]
@@ -78,9 +89,10 @@ pub fn compose<F: Face>(
     let pose = ScenePose::new(&config.pose, size);
     match background {
         Background::Painted => {
-            paint_environment(config, face, &pose, light, &mut scratch.background);
+            let scale = background_scale(config, &pose);
+            paint_environment(config, face, &pose, light, scale, &mut scratch.background);
             scratch.background.fill_unseen(scratch.unseen);
-            resample(&scratch.background, BACKGROUND_SCALE, &pose, &mut scratch.canvas);
+            resample(&scratch.background, scale, &pose, &mut scratch.canvas);
         }
         Background::Photograph(photo) => stretch(photo, &mut scratch.canvas),
     }
@@ -98,9 +110,9 @@ fn paint_environment<F: Face>(
     face: &F,
     pose: &ScenePose,
     light: &Light,
+    focal_scale: f32,
     canvas: &mut Canvas,
 ) {
-    let focal_scale = BACKGROUND_SCALE;
     let side = background_side(pose, focal_scale);
     if canvas.width == side && canvas.height == side {
         canvas.pixels.fill(Rgb::default());

@@ -23,7 +23,7 @@ const LEVEL: LevelRanges = LevelRanges {
     yaw_deg: [-50.0, 50.0],
     pitch_deg: [-9.0, 20.0],
     roll_deg: [-12.0, 12.0],
-    pixels_per_metre: [128.0, 240.0],
+    pixels_per_metre: [137.0, 244.0],
     offset_share: [-0.2, 0.2],
     fov_deg: [22.0, 54.0],
     distortion_k1: [-0.05, 0.12],

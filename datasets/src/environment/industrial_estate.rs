@@ -47,7 +47,6 @@ pub(super) fn paint(view: &View, canvas: &mut Canvas) {
     scene.announce(&mut painter);
     sky.paint_behind(view, &mut painter);
     ground.paint(&mut painter);
-    painter.forget_occluders();
     scene.paint(&mut painter);
 }
 
@@ -81,7 +80,7 @@ fn skyline(place: &Place, scene: &mut Scene<'_>, s: &mut Stream) {
         let hall = Hall::new(s, Cuboid::new(base, right, size.0, size.1, size.2));
         let body = hall.body;
         scene.add_occluder(move |p| p.occlude_cuboid(&body));
-        scene.add(distance, move |p| hall.paint(p));
+        scene.add_building(base, [size.0, size.2], move |p| hall.paint(p));
     }
     let wind = s.range(-1.0, 1.0);
     // one chimney stands towards a border, others anywhere

@@ -54,7 +54,6 @@ pub(super) fn paint(view: &View, canvas: &mut Canvas) {
     scene.announce(&mut painter);
     sky.paint_behind(view, &mut painter);
     ground.paint(&mut painter);
-    painter.forget_occluders();
     scene.paint(&mut painter);
     if street.tram {
         wires(&mut painter, &street, &road);
@@ -106,7 +105,8 @@ fn houses(scene: &mut Scene<'_>, s: &mut Stream, street: &Street, road: Road) {
             let outward = road.right().scale(side);
             let house = TownHouse::new(s, near, far, outward, gap);
             scene.add_occluder(move |p| house.occlude(p));
-            scene.add(along.max(0.0) + 2.0, move |p| house.paint(p));
+            // what stands on the pavement before any part of the front comes later
+            scene.add((along + width).max(0.0) + 2.0, move |p| house.paint(p));
             along += width;
         }
     }

@@ -212,11 +212,6 @@ impl<'a> Painter<'a> {
         }
     }
 
-    /// Take back all announcements: they saved sky and ground, the rest is painted in its order.
-    pub fn forget_occluders(&mut self) {
-        self.nearest.clear();
-    }
-
     /// Depths of announced surfaces, row by row; empty if there is none.
     #[must_use]
     pub fn nearest(&self) -> &[f32] {

@@ -50,7 +50,6 @@ pub(super) fn paint(view: &View, canvas: &mut Canvas) {
     scene.announce(&mut painter);
     sky.paint_behind(view, &mut painter);
     ground.paint(&mut painter);
-    painter.forget_occluders();
     scene.paint(&mut painter);
 }
 
@@ -96,7 +95,7 @@ fn plots(place: &Place, scene: &mut Scene<'_>, s: &mut Stream, row: Row) {
             (house.base, 0.5 * depth.min(width), house.size.y + 0.7 * house.rise);
         scene.add_on_ground(move |p| p.ground_shadow(base, radius, tall));
         scene.add_occluder(move |p| house.occlude(p));
-        scene.add_at(base, move |p| house.paint(p));
+        scene.add_building(base, [house.size.x, house.size.z], move |p| house.paint(p));
         let plot = 2.0 * side_gap + width + drive;
         if let Some(wide) = garage {
             let at = along + 1.6 * side_gap + width + 0.5 * wide;
@@ -273,7 +272,7 @@ fn behind(place: &Place, scene: &mut Scene<'_>, s: &mut Stream) {
         let turn = if s.chance(0.5) { 1.0 } else { -1.0 };
         let house = Detached::new(s, base, heading.scale(turn));
         scene.add_occluder(move |p| house.occlude(p));
-        scene.add_at(base, move |p| house.paint(p));
+        scene.add_building(base, [house.size.x, house.size.z], move |p| house.paint(p));
     }
     for _ in 0..9 {
         let base = place.beside(s.range(-1.15, 1.15), s.range(36.0, 120.0), 22.0);

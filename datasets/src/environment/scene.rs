@@ -40,6 +40,20 @@ impl<'s> Scene<'s> {
         self.add(distance, paint);
     }
 
+    /// Add a building with the given width and depth (metres) whose walls are announced by
+    /// [`Scene::add_occluder`]: it is painted before everything that is nearer than its farthest corner,
+    /// and the announced walls keep back what stands behind them.
+    pub fn add_building(
+        &mut self,
+        base: Vec3,
+        size: [f32; 2],
+        paint: impl FnOnce(&mut Painter<'_>) + 's,
+    ) {
+        let centre = (base.x * base.x + base.z * base.z).sqrt();
+        let half_diagonal = 0.5 * (size[0] * size[0] + size[1] * size[1]).sqrt();
+        self.add(centre + half_diagonal, paint);
+    }
+
     /// Add something that changes the ground only and is painted before all things: shadows, puddles.
     pub fn add_on_ground(&mut self, paint: impl FnOnce(&mut Painter<'_>) + 's) {
         self.shadows.push(Box::new(paint));

@@ -107,7 +107,7 @@ fn add_house(scene: &mut Scene<'_>, house: House) {
     let body = house.body;
     scene.add_occluder(move |p| p.occlude_cuboid(&body));
     scene.add_on_ground(move |p| p.ground_shadow(base, 0.5 * size.x.min(size.z), height));
-    scene.add_at(base, move |p| house.paint(p));
+    scene.add_building(base, [size.x, size.z], move |p| house.paint(p));
 }
 
 /// A church: nave with a steep roof, tower with clock and a pointed, onion or saddle roof.

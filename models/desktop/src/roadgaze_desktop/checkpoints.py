@@ -88,11 +88,16 @@ def translate(weights: Weights, family: str) -> Weights:
 
 
 def weights_in(path: Path, trust: bool = False) -> Weights:
-    """Read the state dictionary out of a `.pth`, `.pt` or `.safetensors` file, whichever wrapper it is in.
+    """Read the state dictionary out of a `.pth`, `.pt` or `.safetensors` file, whichever wrapper it is in, or of an
+    exported ResNet (`.onnx`, see `folded`).
 
     MMEngine's own files also hold objects of its classes, which only full unpickling can read; that runs code from
     the file, so it takes `trust`.
     """
+    if path.suffix == ".onnx":
+        from .folded import resnet_weights
+
+        return resnet_weights(path)
     if path.suffix == ".safetensors":
         from safetensors.torch import load_file
 

@@ -39,6 +39,10 @@ class Preset:
     autocast: bool = False
     """Forward and loss in bf16; weights and optimiser stay f32."""
     augmentation: Augmentation = field(default_factory=Augmentation)
+    fixed_norms: bool = False
+    """Batch norms keep their running statistics: for a start whose norms were folded, or for tiny batches."""
+    frozen: tuple[str, ...] = ()
+    """Modules whose weights stay: no gradient goes back through the first ones, which saves their time."""
 
     def scaled(self, factor: float) -> "Preset":
         """Multiply the epochs of every stage."""
@@ -82,6 +86,15 @@ PRESETS: dict[str, Preset] = {
         ),
         Preset("cpu-middle", (Stage(160, 1.0, 32, "native"),), learning_rate=1.2e-3, clip_norm=1.0, autocast=True),
         Preset("cpu-end", (Stage(224, 0.8, 32),), learning_rate=8e-4, clip_norm=1.0, autocast=True),
+        # goes on from a network exported before, on a CPU without AMX: the later half learns, at low rates
+        Preset(
+            "cpu-tune",
+            (Stage(224, 1.0, 32),),
+            learning_rate=1.5e-4,
+            clip_norm=1.0,
+            fixed_norms=True,
+            frozen=("conv1", "bn1", "layer1", "layer2"),
+        ),
         Preset(
             "tiny",
             (Stage(64, 4, 64), Stage(112, 1.5, 64), Stage(160, 0.4, 64), Stage(224, 0.3, 32)),

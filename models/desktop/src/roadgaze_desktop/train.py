@@ -98,10 +98,10 @@ def optimizer_for(network: nn.Module, recipe: Preset, device: torch.device) -> t
     flat = {id(p) for n, p in network.named_parameters() if p.ndim <= 1 or n.endswith("layer_scale")}
     groups = [
         {
-            "params": [p for p in network.parameters() if id(p) not in flat],
+            "params": [p for p in network.parameters() if id(p) not in flat and p.requires_grad],
             "weight_decay": recipe.weight_decay,
         },
-        {"params": [p for p in network.parameters() if id(p) in flat], "weight_decay": 0.0},
+        {"params": [p for p in network.parameters() if id(p) in flat and p.requires_grad], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=device.type in ("cuda", "cpu"))
 
@@ -146,6 +146,8 @@ class Trainer:
         network = self.kind.build(settings.classes)
         if settings.start is not None:
             load_into(network, self.kind, settings.start, settings.trust)
+        for name in recipe.frozen:
+            network.get_submodule(name).requires_grad_(False)
         self.network = network.to(self.device, memory_format=torch.channels_last)
         self.forward: Callable[[Tensor], Tensor] = torch.compile(self.network) if settings.compile else self.network
         self.optimizer = optimizer_for(self.network, recipe, self.device)
@@ -256,6 +258,10 @@ class Trainer:
     def _learn(self, pictures: Tensor, labels: Tensor, seed: int) -> Tensor:
         """Make one step; returns the loss, still on the device."""
         self.network.train()
+        if self.recipe.fixed_norms:
+            for module in self.network.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
         generator = torch.Generator(self.device).manual_seed(seed)
         torch.manual_seed(seed)  # dropped blocks
         batch = augmented(pictures.float() / 255, self.recipe.augmentation, generator)
