@@ -73,7 +73,9 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         source = os.path.join(folder, "x.f32")
         numpy.random.default_rng(1).standard_normal(3 * 224 * 224).astype("<f4").tofile(source)
-        print("| network | threads | engine ms | ONNX Runtime ms | ratio (smallest, largest) | resident MiB | cosine | load |")
+        print(
+            "| network | threads | engine ms | ONNX Runtime ms | ratio (smallest, largest) | resident MiB | cosine | load |"
+        )
         print("|---|---|---|---|---|---|---|---|")
         for entry in arguments.models:
             model, _, peer = entry.partition("=")
@@ -96,8 +98,10 @@ def main():
                     f" {cosine(ours['logits'], theirs['logits']):.5f} | {os.getloadavg()[0]:.1f} |",
                     flush=True,
                 )
-        print(f"\nengine {ours['isa']}, integer share {ours['integer_mac_share']:.4f}; ONNX Runtime {theirs['version']};"
-              f" {arguments.rounds} rounds of {arguments.runs} runs")
+        print(
+            f"\nengine {ours['isa']}, integer share {ours['integer_mac_share']:.4f}; ONNX Runtime {theirs['version']};"
+            f" {arguments.rounds} rounds of {arguments.runs} runs"
+        )
 
 
 if __name__ == "__main__":

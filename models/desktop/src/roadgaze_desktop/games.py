@@ -77,7 +77,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line of `games`."""
     parser.add_argument("--model", type=Path, required=True, help="manifest of a network, or its ONNX file")
     parser.add_argument("--data", type=Path, required=True, help="rendered set with masks (npy)")
-    parser.add_argument("--plan", type=Path, required=True, action="append", help="plan file; the first is the reference")
+    parser.add_argument(
+        "--plan", type=Path, required=True, action="append", help="plan file; the first is the reference"
+    )
     parser.add_argument("--frames", type=int, default=12, help="pictures, spread evenly over the set")
     parser.add_argument("--output", choices=attribution.OUTPUTS, default="logit")
     parser.add_argument("--precision", choices=["f32", "bf16"], default="f32", help="of the convolutions")

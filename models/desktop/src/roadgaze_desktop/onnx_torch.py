@@ -30,7 +30,9 @@ class OnnxNetwork(nn.Module):
         self.nodes = [(n.op_type, list(n.input), list(n.output), _attributes(n)) for n in graph.node]
         unknown = sorted({op for op, *_ in self.nodes} - OPERATORS.keys())
         if unknown:
-            raise ValueError(f"{path}: operators {', '.join(unknown)} are unknown here; expected {', '.join(OPERATORS)}")
+            raise ValueError(
+                f"{path}: operators {', '.join(unknown)} are unknown here; expected {', '.join(OPERATORS)}"
+            )
         if feature_map not in {o for _, _, outputs, _ in self.nodes for o in outputs}:
             raise ValueError(f"{path}: expected a tensor `{feature_map}` as the manifest says, found none")
 

@@ -155,9 +155,7 @@ def explain(
         plan = replace(choice.plan, target=target, output=choice.output, size=what.size)
         baseline = baseline_tensor(choice.baseline, picture, what).to(device)
         phi = timed("kernel_shap", lambda: _shap(network, choice, image, baseline, plan))
-        rows.append(
-            measured("kernel-shap", target, phi.reshape(plan.rows, plan.columns), cover, len(plan.coalitions))
-        )
+        rows.append(measured("kernel-shap", target, phi.reshape(plan.rows, plan.columns), cover, len(plan.coalitions)))
     return FrameRow(
         position=0,
         label=label,
@@ -175,7 +173,9 @@ def explain(
 def _shap(network: Network, choice: Choice, image: Tensor, baseline: Tensor, plan: attribution.Plan) -> np.ndarray:
     if choice.solver == "captum":
         if not isinstance(network, TorchNetwork) or choice.estimator not in REGRESSIONS:
-            raise ValueError("solver captum: expected the back end torch and a plan of a regression; use --solver exact")
+            raise ValueError(
+                "solver captum: expected the back end torch and a plan of a regression; use --solver exact"
+            )
         return network.captum_shap(image, baseline, plan)
     values = network.values(image, baseline, plan)
     if choice.estimator == "permutation":
@@ -187,7 +187,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command line of `reference`."""
     parser.add_argument("--model", type=Path, required=True, help="manifest of a network, or its ONNX file")
     parser.add_argument("--data", type=Path, required=True, help="rendered set with masks (npy)")
-    parser.add_argument("--plan", type=Path, help="plan file, or run folder of a device whose plan and settings are used")
+    parser.add_argument(
+        "--plan", type=Path, help="plan file, or run folder of a device whose plan and settings are used"
+    )
     parser.add_argument("--per-class", type=int, default=200, help="images a class; 200 of CF is the paper's 1/3CF")
     parser.add_argument("--frames", type=int, help="images in all; default: all of --per-class")
     parser.add_argument("--attribute", default="gradcam", help="gradcam, kernel-shap, or both separated by a comma")
@@ -236,9 +238,7 @@ def main(arguments: argparse.Namespace) -> int:
     what = described(a.model)
     choice, text = choice_of(a)
     device = resolve_device(a.device) if a.backend == "torch" else torch.device("cpu")
-    network: Network = (
-        TorchNetwork(what, device, a.batch) if a.backend == "torch" else OrtNetwork(what, a.threads)
-    )
+    network: Network = TorchNetwork(what, device, a.batch) if a.backend == "torch" else OrtNetwork(what, a.threads)
     images = open_set(a.data).first_per_class(a.per_class)
     count = len(images) if a.frames is None else min(a.frames, len(images))
     settings = {

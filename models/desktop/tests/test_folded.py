@@ -1,0 +1,71 @@
+"""A network that was exported comes back as a checkpoint that computes the same, and goes on learning."""
+
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+from torch import nn
+
+from roadgaze_desktop.architectures import ARCHITECTURES
+from roadgaze_desktop.checkpoints import load_into
+from roadgaze_desktop.export import onnx_of
+from roadgaze_desktop.presets import PRESETS
+
+
+@pytest.fixture
+def lived():
+    """A micro ResNet whose norms have statistics of their own."""
+    torch.manual_seed(5)
+    kind = ARCHITECTURES["resnet-micro"]
+    network = kind.build(82).train()
+    with torch.no_grad():
+        for _ in range(3):
+            network(torch.randn(4, 3, 64, 64) + 0.3)
+    return kind, network.eval()
+
+
+def test_the_checkpoint_computes_what_the_export_computes(lived, tmp_path):
+    kind, network = lived
+    path = tmp_path / "network.onnx"
+    onnx.save(onnx_of(network, 64), path)
+    again = kind.build(82)
+    load_into(again, kind, path)
+    images = torch.randn(3, 3, 64, 64)
+    with torch.no_grad():
+        expected, found = network(images), again.eval()(images)
+    assert (expected - found).abs().max() < 1e-4 * (expected.max() - expected.min())
+
+
+def test_integer_weights_come_back_by_scale_and_zero_point(lived, tmp_path):
+    kind, network = lived
+    model = onnx_of(network, 64)
+    stored = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+    weight = stored["conv1.weight"]
+    scale = abs(weight).reshape(len(weight), -1).max(axis=1) / 63
+    codes = (weight / scale.reshape(-1, 1, 1, 1)).round().astype("int8")
+    kept = [t for t in model.graph.initializer if t.name != "conv1.weight"]
+    del model.graph.initializer[:]
+    zero = (0 * scale).astype("int8")
+    for name, value in (("quantized", codes), ("scale", scale), ("zero_point", zero)):
+        kept.append(numpy_helper.from_array(value, f"conv1.weight_{name}"))
+    model.graph.initializer.extend(kept)
+    path = tmp_path / "integers.onnx"
+    path.write_bytes(model.SerializeToString())
+    again = kind.build(82)
+    load_into(again, kind, path)
+    error = abs(again.conv1.weight.detach().numpy() - weight).reshape(len(weight), -1).max(axis=1)
+    assert (error <= 0.5001 * scale).all() and error.max() > 0
+
+
+def test_a_file_without_folded_norms_is_refused(tmp_path):
+    kind = ARCHITECTURES["convnext-micro"]
+    path = tmp_path / "other.onnx"
+    onnx.save(onnx_of(kind.build(82).eval(), 64), path)
+    with pytest.raises(ValueError, match=r"expected a ResNet with folded norms"):
+        load_into(ARCHITECTURES["resnet-micro"].build(82), ARCHITECTURES["resnet-micro"], path)
+
+
+def test_the_preset_that_goes_on_keeps_statistics_fixed(lived):
+    _, network = lived
+    assert PRESETS["cpu-tune"].fixed_norms
+    assert any(isinstance(m, nn.BatchNorm2d) for m in network.modules())
