@@ -1,14 +1,17 @@
 //! `roadgaze bench`: how fast a network is on this machine.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
 use datasets::folder::OpenOptions;
-use models::{Network, Preprocessor, Session};
+use models::engine::Isa;
+use models::{EngineOptions, Network, Preprocessor, Session};
 use serde_json::{Value, json};
 
 use super::Outcome;
+use super::estimators::{self, EstimatorArgs};
 use crate::bench::{self, Measured, RateLimit, Scenario};
 use crate::clock::Clock;
 use crate::stats::Percentiles;
@@ -17,14 +20,23 @@ use crate::stats::Percentiles;
 #[derive(Args, Debug)]
 pub(super) struct BenchArgs {
     /// Network: a name in the zoo, a manifest, or an ONNX file with its manifest beside it
-    #[arg(long, value_name = "NAME|FILE")]
-    model: String,
+    #[arg(long, value_name = "NAME|FILE", required_unless_present = "estimators")]
+    model: Option<String>,
+    /// In place of a network: estimators of Kernel SHAP on recorded games, as `roadgaze estimators`
+    #[arg(long, value_name = "GAME", num_args = 1.., conflicts_with = "model")]
+    estimators: Vec<PathBuf>,
+    /// With --estimators: write plots of bias and coverage as SVG into this folder
+    #[arg(long, value_name = "DIR", requires = "estimators")]
+    plots: Option<PathBuf>,
     /// single-stream, constant-rate or offline
     #[arg(long, value_name = "NAME", default_value = "single-stream")]
     scenario: String,
     /// Threads: single-stream shares the work of one picture among them, the others run a picture on each
     #[arg(long, value_name = "N", default_value_t = 1)]
     threads: usize,
+    /// Instruction set of the integer kernels [default: the best that this processor has]
+    #[arg(long, value_name = "NAME")]
+    isa: Option<Isa>,
     /// Pictures to measure
     #[arg(long, value_name = "N", default_value_t = 100)]
     frames: usize,
@@ -55,6 +67,10 @@ pub(super) struct BenchArgs {
 const PICTURES: usize = 16;
 
 pub(super) fn execute(args: &BenchArgs) -> anyhow::Result<Outcome> {
+    let Some(model) = &args.model else {
+        let (games, plots) = (&args.estimators, args.plots.as_ref());
+        return estimators::execute(&EstimatorArgs::of_bench(games, plots, args.json));
+    };
     let scenario = scenario(args)?;
     if args.threads == 0 || args.frames == 0 {
         bail!(
@@ -63,7 +79,8 @@ pub(super) fn execute(args: &BenchArgs) -> anyhow::Result<Outcome> {
             args.frames
         );
     }
-    let network = Network::open(&args.model)?;
+    let options = EngineOptions { isa: args.isa.unwrap_or_else(Isa::detect), ..Default::default() };
+    let network = Network::open_with(model, options)?;
     let clock = Clock::start();
     let (inputs, preprocess) = inputs(args, &network, clock)?;
     let mut sessions = if scenario == Scenario::SingleStream {

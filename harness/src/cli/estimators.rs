@@ -1,4 +1,4 @@
-//! `roadgaze bench --estimators`: recorded games through every estimator.
+//! `roadgaze estimators`, also `roadgaze bench --estimators`: recorded games through every estimator.
 
 use std::path::PathBuf;
 
@@ -11,6 +11,9 @@ use crate::games::{self, Line, Recorded, Study};
 use crate::report::chart::{self, Series};
 use crate::stats::ShareInterval;
 
+/// Numbers of evaluations beside those that were recorded.
+const SIZES: [usize; 2] = [250, 500];
+
 /// Arguments of `estimators`.
 #[derive(Args, Debug)]
 pub(super) struct EstimatorArgs {
@@ -18,7 +21,7 @@ pub(super) struct EstimatorArgs {
     #[arg(required = true, value_name = "GAME")]
     games: Vec<PathBuf>,
     /// Numbers of evaluations to look at beside those that were recorded
-    #[arg(long, value_name = "N,N", value_delimiter = ',', default_value = "250,500")]
+    #[arg(long, value_name = "N,N", value_delimiter = ',', default_values_t = SIZES)]
     at: Vec<usize>,
     /// Write plots of bias and coverage as SVG into this folder
     #[arg(long, value_name = "DIR")]
@@ -26,6 +29,13 @@ pub(super) struct EstimatorArgs {
     /// Print JSON instead of tables
     #[arg(long)]
     json: bool,
+}
+
+impl EstimatorArgs {
+    /// As `roadgaze bench --estimators` has them.
+    pub(super) fn of_bench(games: &[PathBuf], plots: Option<&PathBuf>, json: bool) -> Self {
+        Self { games: games.to_vec(), at: SIZES.to_vec(), plots: plots.cloned(), json }
+    }
 }
 
 pub(super) fn execute(args: &EstimatorArgs) -> anyhow::Result<Outcome> {

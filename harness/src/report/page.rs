@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::summary::{Ratio, Summary};
 use super::table::{
-    PERCENTILES, WAITING, device_line, feed_lines, milliseconds, percent, ratio, ratio_of,
-    share_with_interval,
+    PERCENTILES, WAITING, device_line, feed_lines, frames_line, milliseconds, percent, ratio,
+    ratio_of, share_with_interval,
 };
 use super::{ReportError, gallery, plot};
 use crate::store::{Stage, Stored};
@@ -24,7 +24,7 @@ pub fn html(stored: &Stored, summary: &Summary, folder: &Path) -> Result<String,
     let names = class_names(stored);
     let gallery = gallery::gallery(stored, summary, folder, &names)?;
     let plots = plots(stored, summary)?;
-    let model = text(&summary.settings, "model");
+    let model = model_title(&text(&summary.settings, "model"));
     let data = text(&summary.settings, "data");
     let page = markup! {
         (DOCTYPE)
@@ -128,7 +128,7 @@ fn cards(summary: &Summary) -> Markup {
             div class="card" {
                 h3 { "Frames" }
                 p class="figure" { (summary.frames.processed) }
-                p { (summary.frames.due) " in = " (summary.frames.processed) " processed + " (dropped) " dropped" }
+                p { (frames_line(summary.frames.due, summary.frames.processed, dropped)) }
                 @if dropped > 0 {
                     p class="small" { @for (reason, n) in summary.frames.dropped.iter().filter(|(_, n)| **n > 0) { (n) " " (reason.replace('_', " ")) " " } }
                 }
@@ -323,6 +323,14 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
+/// A model's name: that in the zoo, or of a file its name without folders and ending.
+fn model_title(model: &str) -> String {
+    let path = Path::new(model);
+    let is_file = path.extension().is_some_and(|e| e == "onnx" || e == "toml");
+    let name = if is_file { path.file_stem() } else { path.file_name() };
+    name.map_or_else(|| model.to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
 fn text(values: &BTreeMap<String, Value>, key: &str) -> String {
     values.get(key).map_or(String::new(), plain)
 }
@@ -341,4 +349,21 @@ pub(super) fn name(names: &[String], class: u16) -> String {
 
 fn class_name(names: &[String], key: &str) -> String {
     key.parse().map_or_else(|_| key.to_owned(), |class| name(names, class))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_has_the_name_of_a_model_not_its_path() {
+        for (model, title) in [
+            ("resnet50-cf", "resnet50-cf"),
+            ("resnet50-cf.f32", "resnet50-cf.f32"),
+            ("some/where/mine.onnx", "mine"),
+            ("some/where/mine.f32.toml", "mine.f32"),
+        ] {
+            assert_eq!(model_title(model), title);
+        }
+    }
 }

@@ -34,7 +34,7 @@ pub fn terminal_tables(summary: &Summary) -> String {
     if let Some(device) = &summary.device {
         out.push_str(&format!("device: {}\n", device_line(device)));
     }
-    out.push_str(&frames_line(summary));
+    out.push_str(&frames(summary));
     out
 }
 
@@ -186,7 +186,7 @@ pub(super) fn device_line(device: &Device) -> String {
     parts.join(", ")
 }
 
-fn frames_line(summary: &Summary) -> String {
+fn frames(summary: &Summary) -> String {
     let f = &summary.frames;
     let dropped: u64 = f.dropped.values().sum();
     let reasons: Vec<String> = f
@@ -197,7 +197,16 @@ fn frames_line(summary: &Summary) -> String {
         .collect();
     let tail =
         if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
-    format!("frames: {} in = {} processed + {dropped} dropped{tail}", f.due, f.processed)
+    format!("frames: {}{tail}", frames_line(f.due, f.processed, dropped))
+}
+
+/// Frames in, processed and dropped; what a run that ended early left is neither.
+pub(super) fn frames_line(due: u64, processed: u64, dropped: u64) -> String {
+    let sum = format!("{processed} processed + {dropped} dropped");
+    match due.checked_sub(processed + dropped) {
+        None | Some(0) => format!("{due} in = {sum}"),
+        Some(left) => format!("{due} asked for = {sum} + {left} not reached"),
+    }
 }
 
 /// A share in percent, or a dash.
@@ -241,5 +250,17 @@ pub(super) fn milliseconds(value: f64) -> String {
         format!("{value:.1}")
     } else {
         format!("{value:.2}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_add_up_also_where_a_run_ended_early() {
+        assert_eq!(frames_line(41, 40, 1), "41 in = 40 processed + 1 dropped");
+        let early = "41 asked for = 7 processed + 0 dropped + 34 not reached";
+        assert_eq!(frames_line(41, 7, 0), early);
     }
 }
