@@ -109,7 +109,7 @@ fn graphs_of_hundreds_of_millions_of_nodes_are_refused_in_bounded_memory() {
     let out = folder.path().join("out").display().to_string();
     let run = ["run", "--model", &toml, "--frames", "1", "--out", &out];
     // 100 million empty nodes: 200 MB in the file, dozens of gigabytes once built
-    let million = vec![0x0a_u8, 0].repeat(1_000_000);
+    let million = [0x0a_u8, 0].repeat(1_000_000);
     graph_file(&model, 200_000_000, (0..100).map(|_| million.clone()));
     refused(&run, &["resnet-micro.onnx", "expected at most 500000 nodes"]);
     // four billion of them: a file of 8 GB, all holes
