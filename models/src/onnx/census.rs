@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn counting_stops_once_it_is_too_much() {
-        let graph = vec![0x0a_u8, 0].repeat(4 * MOST_RECORDS);
+        let graph = [0x0a_u8, 0].repeat(4 * MOST_RECORDS);
         let mut bytes = vec![0x3a];
         prost::encoding::encode_varint(graph.len() as u64, &mut bytes);
         bytes.extend(graph);
