@@ -1,7 +1,7 @@
 //! From a book to findings: the tables of the paper first, then what it left open. One question a file.
 //!
 //! Comparisons are made frame by frame wherever both sides saw the same sign; frames are paired by class and index. Every
-//! p-value of a family of tests is adjusted by Holm's method. Whatever is drawn is drawn with the seed [`SEED`].
+//! p-value of a family of tests is adjusted by Holm's method. Whatever is drawn is drawn with the seed `SEED`.
 
 mod accuracy;
 mod contrast;
