@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Seek};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use image::{DynamicImage, GrayImage, ImageReader, Limits, RgbImage};
@@ -48,7 +49,10 @@ fn decode_from(bytes: impl BufRead + Seek, path: &Path) -> Result<DynamicImage, 
     limits.max_image_height = Some(LARGEST_SIDE);
     limits.max_alloc = Some(LARGEST_ALLOC);
     reader.limits(limits);
-    reader.decode().map_err(|e| unreadable(path, e))
+    // zune-jpeg 0.5.15 panics on some damaged files (found by fuzzing); reader and picture are gone if it does
+    catch_unwind(AssertUnwindSafe(|| reader.decode()))
+        .map_err(|_payload| unreadable(path, "the decoder failed on damaged data"))?
+        .map_err(|e| unreadable(path, e))
 }
 
 /// A picture in sRGB, 8 bits a channel.
@@ -77,4 +81,16 @@ pub fn rgb_and_mask_from_bytes(
 ) -> Result<(RgbImage, GrayImage), SourceError> {
     let picture = decode_from(Cursor::new(bytes), path)?;
     Ok((picture.to_rgb8(), picture.into_luma8()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_on_which_the_decoder_panics_is_an_error_with_its_name() {
+        let damaged = include_bytes!("../../../tests/fuzz/seeds/picture/decoder-panics.jpg");
+        let error = rgb_and_mask_from_bytes(damaged, Path::new("frame.jpg")).unwrap_err();
+        assert!(error.to_string().contains("frame.jpg"), "{error}");
+    }
 }

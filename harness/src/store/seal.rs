@@ -103,8 +103,11 @@ pub(super) fn create(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "application_id", MARK)
 }
 
+/// Either sign is enough: a bit that flips in the mark must not take the seals out of force.
 fn is_sealed(db: &Connection) -> rusqlite::Result<bool> {
-    db.query_row("PRAGMA application_id", [], |row| row.get::<_, i64>(0)).map(|id| id == MARK)
+    let id: i64 = db.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'seal')";
+    Ok(id == MARK || db.query_row(sql, [], |row| row.get(0))?)
 }
 
 /// Seals an item as it is stored now; nothing in a store without seals.
@@ -212,6 +215,20 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_flipped_mark_does_not_take_the_seals_out_of_force() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = RunStore::create(dir.path(), &BTreeMap::new()).unwrap();
+        store.add(&row(0)).unwrap();
+        store.finish().unwrap();
+        let db = Connection::open(dir.path().join(FILE_NAME)).unwrap();
+        db.pragma_update(None, "application_id", MARK ^ 1).unwrap();
+        assert_eq!(db.execute("UPDATE frame SET confidence = 0.5", []).unwrap(), 1);
+        drop(db);
+        let text = Stored::open(dir.path()).unwrap_err().to_string();
+        assert!(text.contains("frame 0 is not as it was written"), "{text}");
     }
 
     #[test]

@@ -7,10 +7,11 @@ use std::sync::LazyLock;
 use harness::telemetry::Strings;
 use libfuzzer_sys::fuzz_target;
 
-/// The strings of a build of `roadgaze`, the rest of it cut away (`tests/fuzz/seeds.sh`).
+/// The strings of a build of `roadgaze`, the rest of it cut away (`tests/fuzz/seeds.py`).
 static STRINGS: LazyLock<Strings> = LazyLock::new(|| {
-    let elf = include_bytes!("../strings.elf");
-    Strings::of(elf, Path::new("strings.elf")).expect("an ELF with defmt strings")
+    // on the heap, as a file that is read: the reader of ELF wants its header aligned
+    let elf = include_bytes!("../strings.elf").to_vec();
+    Strings::of(&elf, Path::new("strings.elf")).expect("an ELF with defmt strings")
 });
 
 fuzz_target!(|data: &[u8]| {
