@@ -159,13 +159,13 @@ def runs(roadgaze: str) -> None:
     symbols = subprocess.run(["nm", roadgaze], check=True, capture_output=True, text=True).stdout.splitlines()
     keep = [line.split(" ", 2)[2] for line in symbols if re.match(r"[0-9a-f]+ \S (\{|_?_?defmt|__DEFMT|_defmt)", line)]
     with tempfile.TemporaryDirectory() as folder:
-        names = Path(folder) / "names"
-        names.write_text("\n".join(keep) + "\n")
+        # as arguments: a file of names is cut at spaces, and format strings are full of them
+        names = [f"--keep-symbol={name}" for name in keep]
         out = Path(folder) / "strings.elf"
         sections = subprocess.run(["readelf", "-SW", roadgaze], check=True, capture_output=True, text=True).stdout
         found = re.findall(r"\]\s+(\.[\w.-]+)\s", sections)
         away = [f"--remove-section={s}" for s in found if s not in (".defmt", ".symtab", ".strtab", ".shstrtab")]
-        subprocess.run(["objcopy", "--strip-all", f"--keep-symbols={names}", *away, roadgaze, out], check=True)
+        subprocess.run(["objcopy", "--strip-all", *names, *away, roadgaze, out], check=True)
         (HERE / "strings.elf").write_bytes(out.read_bytes())
         print(f"strings.elf: {out.stat().st_size} bytes, {len(keep)} symbols")
 
