@@ -9,6 +9,7 @@ from torch import nn
 from roadgaze_desktop.architectures import ARCHITECTURES
 from roadgaze_desktop.checkpoints import load_into
 from roadgaze_desktop.export import onnx_of
+from roadgaze_desktop.folded import renew_norms
 from roadgaze_desktop.presets import PRESETS
 
 
@@ -63,6 +64,24 @@ def test_a_file_without_folded_norms_is_refused(tmp_path):
     onnx.save(onnx_of(kind.build(82).eval(), 64), path)
     with pytest.raises(ValueError, match=r"expected a ResNet with folded norms"):
         load_into(ARCHITECTURES["resnet-micro"].build(82), ARCHITECTURES["resnet-micro"], path)
+
+
+def test_renewed_norms_compute_the_same_and_see_their_own_statistics(lived, tmp_path):
+    kind, network = lived
+    path = tmp_path / "network.onnx"
+    onnx.save(onnx_of(network, 64), path)
+    again = kind.build(82)
+    load_into(again, kind, path)
+    images = torch.randn(8, 3, 64, 64) + 0.3
+    with torch.no_grad():
+        expected = again.eval()(images)
+        renew_norms(again, images)
+        found = again.eval()(images)
+        # the batch that was measured has the statistics that were measured (its variance with n, not n - 1)
+        moving = again.train()(images)
+    span = expected.max() - expected.min()
+    assert (expected - found).abs().max() < 1e-4 * span
+    assert (expected - moving).abs().max() < 2e-2 * span
 
 
 def test_the_preset_that_goes_on_keeps_statistics_fixed(lived):

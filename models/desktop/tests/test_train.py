@@ -107,6 +107,17 @@ def test_epochs_are_scaled_to_the_time_given(tmp_path, sets):
     assert result["training"]["minutes"] < 0.2
 
 
+def test_by_the_clock_every_stage_gets_its_share_of_the_time(tmp_path, sets):
+    recipe = replace(SMOKE, stages=(Stage(32, 0.25, 12), Stage(64, 0.75, 12)))
+    result = train(settings(tmp_path, clock_minutes=0.04), recipe, sets[0], [])
+    first = max(h["minutes"] for h in result["history"] if h["size"] == 32)
+    last = result["history"][-1]
+    assert last["size"] == 64 and last["rate"] < 0.05 * recipe.learning_rate
+    # a step may end late, none ends early
+    assert 0.01 <= first < 0.02 and 0.04 - 1e-3 <= last["minutes"] < 0.06
+    assert result["training"]["epochs"] == pytest.approx(result["training"]["images_seen"] / 72, abs=1e-3)
+
+
 def test_every_pass_sees_every_picture_once():
     seen = torch.cat([p for _, p in batches(10, 1, 4, 0, 5)])
     assert sorted(seen[:10].tolist()) == sorted(seen[10:].tolist()) == list(range(10))

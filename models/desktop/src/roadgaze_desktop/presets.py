@@ -55,7 +55,7 @@ class Preset:
     def settings(self) -> dict:
         """Everything, as plain values for a log."""
         table = asdict(self)
-        return table | {"stages": list(table["stages"])}
+        return table | {"stages": list(table["stages"]), "frozen": list(table["frozen"])}
 
 
 PRESETS: dict[str, Preset] = {

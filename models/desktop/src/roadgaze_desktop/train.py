@@ -32,6 +32,7 @@ SNAPSHOT = "state.pt"
 WEIGHTS = "weights.pt"
 RESULT = "result.json"
 LOG = "log.txt"
+_WITHOUT_END = 1 << 40
 LIGHT = "light.pt"
 """Weights and position alone: small enough to carry to another machine."""
 
@@ -58,6 +59,9 @@ class Settings:
     """Stop cleanly after this wall time; call again to continue."""
     fit_minutes: float = 0.0
     """Measure the speed first and scale the epochs so that training fits; 0 keeps the preset."""
+    clock_minutes: float = 0.0
+    """Train for this wall time: the epochs of the stages become shares of it, and the rate falls with the clock. For
+    machines that are lent and shared, where no speed that is measured beforehand holds. 0 counts pictures."""
     snapshot_minutes: float = 2.0
     quiet: bool = False
 
@@ -288,7 +292,7 @@ class Trainer:
                 pictures, labels = self._view(stage)
                 losses: list[Tensor] = []
                 stage_seed = self.settings.seed * 100 + self.stage
-                last = steps_of(stage, len(self.images))
+                last = _WITHOUT_END if self.settings.clock_minutes else steps_of(stage, len(self.images))
                 for step, positions in batches(len(labels), stage_seed, stage.batch, self.step, last):
                     rate = learning_rate(self.recipe, self.progress())
                     for group in self.optimizer.param_groups:
@@ -301,7 +305,8 @@ class Trainer:
                     now = time.monotonic()
                     self.minutes = before + (now - began) / 60
                     self._show(rate)
-                    if self.seen // len(self.images) > epoch or self.step == last:
+                    over = self.step == last or self._clock_is_over()
+                    if self.seen // len(self.images) > epoch or over:
                         self._log(stage, losses, rate)
                         losses = []
                     out_of_time = now - began > self.settings.budget_minutes * 60
@@ -309,6 +314,8 @@ class Trainer:
                         self.save()
                         self.save_light()
                         raise Interrupted("stopped by a signal" if self._stop else "budget used up")
+                    if over:
+                        break
                     if now - saved > self.settings.snapshot_minutes * 60:
                         self.save()
                         saved = now
@@ -329,10 +336,20 @@ class Trainer:
         self._stop = True
 
     def progress(self) -> float:
-        """Share of all pixels seen: counted in images, the late large stages would begin at a rate near zero."""
+        """Share of all pixels seen: counted in images, the late large stages would begin at a rate near zero.
+
+        By the clock, the share of the time.
+        """
+        if self.settings.clock_minutes:
+            return min(1.0, self.minutes / self.settings.clock_minutes)
         pixels = [steps_of(s, len(self.images)) * s.batch * s.size**2 for s in self.recipe.stages]
         stage = self.recipe.stages[self.stage]
         return (sum(pixels[: self.stage]) + self.step * stage.batch * stage.size**2) / sum(pixels)
+
+    def _clock_is_over(self) -> bool:
+        """Whether the time of the stage is up; never where pictures are counted."""
+        until = sum(s.epochs for s in self.recipe.stages[: self.stage + 1]) / self.recipe.epochs()
+        return self.settings.clock_minutes > 0 and self.progress() >= until * (1 - 1e-9)
 
     def _show(self, rate: float) -> None:
         if self.settings.quiet or not sys.stderr.isatty():
@@ -384,7 +401,9 @@ class Trainer:
                 "split": self.images.split,
                 "per_class": self.images.per_class(),
                 "preset": self.recipe.name,
-                "epochs": round(self.recipe.epochs(), 3),
+                "epochs": round(self.seen / max(1, len(self.images)), 3)
+                if self.settings.clock_minutes
+                else round(self.recipe.epochs(), 3),
                 "images_seen": self.seen,
                 "seed": self.settings.seed,
                 "start": self.settings.start_note,
@@ -434,6 +453,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--budget-minutes", type=float, default=math.inf, help="stop cleanly; call again")
     parser.add_argument("--fit-minutes", type=float, default=0.0, help="measure the speed, scale the epochs to fit")
+    parser.add_argument("--clock-minutes", type=float, default=0.0, help="train for this time, whatever the speed")
     parser.add_argument("--epochs-factor", type=float, default=1.0, help="multiply the preset's epochs")
 
 
@@ -453,6 +473,7 @@ def main(arguments: argparse.Namespace) -> int:
         compile=a.compile,
         budget_minutes=a.budget_minutes,
         fit_minutes=a.fit_minutes,
+        clock_minutes=a.clock_minutes,
     )
     images = joined([open_set(p) for p in a.train]) if len(a.train) > 1 else open_set(a.train[0])
     tests = [open_set(p) for p in a.test]
