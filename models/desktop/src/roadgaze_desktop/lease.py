@@ -114,7 +114,21 @@ class Lease:
         """Work through the list."""
         for part in self.parts():
             name, split, first, count = part
-            command = ["nice", "-n", 5, self.binary, "render", "--set", name, "--split", split, "--first", first, "--per-class", count]
+            command = [
+                "nice",
+                "-n",
+                5,
+                self.binary,
+                "render",
+                "--set",
+                name,
+                "--split",
+                split,
+                "--first",
+                first,
+                "--per-class",
+                count,
+            ]
             command += ["--format", "npy", "--size", 224, "--threads", self.threads, "--out", self.folder(part)]
             began = time.monotonic()
             subprocess.run([str(c) for c in command], check=True, stdout=subprocess.DEVNULL)
@@ -269,7 +283,11 @@ def deliver(lease: Lease, out: Path, until: float, mebibytes: float) -> None:
         time.sleep(0.5)
     taken = outbox.hand_over(out, 7, int(wanted))
     with tarfile.open(out / "logs.tar", "w") as archive:
-        for path in [*lease.work.glob("*.log"), *lease.work.glob("runs/*/log.txt"), *lease.work.glob("runs/*/result.json")]:
+        for path in [
+            *lease.work.glob("*.log"),
+            *lease.work.glob("runs/*/log.txt"),
+            *lease.work.glob("runs/*/result.json"),
+        ]:
             archive.add(path, arcname=str(path.relative_to(lease.work)))
     lease.say(f"handed over {', '.join(taken)}; waiting: {len(outbox.waiting())}")
 
