@@ -23,6 +23,7 @@ use crate::report::{self, DataReport, LayerReport, ModelReport, Report, Settings
 use crate::sensitivity::{self, Reference};
 use crate::simplify::{self, Folded};
 use crate::sqnr;
+use crate::streams;
 use crate::weights::{self, QuantizedLayer, Shape, WeightRange, WeightSettings};
 
 /// How a network is quantized.
@@ -38,6 +39,8 @@ pub struct Settings {
     pub bias_correction: bool,
     /// Equalize the channels of convolutions in a row first.
     pub equalize: bool,
+    /// Equalize the channels of residual streams first (see `streams`).
+    pub equalize_streams: bool,
     /// Layers, nodes or tensors kept in f32; a `*` at the end stands for any ending.
     pub keep_f32: Vec<String>,
     /// Keep each layer in f32 that alone brings the logits below this SQNR, in dB.
@@ -62,6 +65,7 @@ impl Default for Settings {
             weight_range: WeightRange::Mse,
             bias_correction: true,
             equalize: false,
+            equalize_streams: true,
             keep_f32: Vec::new(),
             keep_below_db: None,
             images: 300,
@@ -171,6 +175,7 @@ pub fn calibrate(
         opset: done.opset,
         folded: done.folded,
         equalized_pairs: done.equalized,
+        equalized_streams: done.equalized_streams,
         integer_mac_share: done.integer_mac_share,
         logits_sqnr_db: done.logits_sqnr_db,
         tensors: done.tensors,
@@ -218,6 +223,7 @@ struct Done {
     opset: i64,
     folded: Folded,
     equalized: usize,
+    equalized_streams: usize,
     integer_mac_share: f64,
     logits_sqnr_db: Option<f64>,
     tensors: Vec<TensorReport>,
@@ -228,6 +234,12 @@ impl Work<'_> {
     fn run(mut self) -> Result<Done, CalibrationError> {
         let folded = simplify::simplify(&mut self.net);
         let equalized = if self.settings.equalize { equalize::equalize(&mut self.net) } else { 0 };
+        let equalized_streams = if self.settings.equalize_streams {
+            let threads = self.settings.threads;
+            streams::equalize(&mut self.net, &self.pictures, self.side, threads, &self.place)?
+        } else {
+            0
+        };
         let mut placement = Placement::new(&self.net, &self.settings.keep_f32)?;
         if placement.layers.is_empty() {
             return Err(CalibrationError::network(
@@ -261,6 +273,7 @@ impl Work<'_> {
             opset,
             folded,
             equalized,
+            equalized_streams,
             integer_mac_share,
             logits_sqnr_db,
             tensors,

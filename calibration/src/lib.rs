@@ -48,6 +48,7 @@ mod search;
 mod sensitivity;
 mod simplify;
 mod sqnr;
+mod streams;
 mod tensor;
 pub mod weights;
 

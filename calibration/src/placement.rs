@@ -16,7 +16,7 @@ use crate::tensor;
 /// Nodes that move values and change none.
 const PASS: [&str; 6] = ["MaxPool", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze"];
 /// Nodes that average: integers in, integers out, another grid.
-const AVERAGE: [&str; 2] = ["GlobalAveragePool", "AveragePool"];
+pub(crate) const AVERAGE: [&str; 2] = ["GlobalAveragePool", "AveragePool"];
 /// Nodes that ConvNeXt has around its layers and that stay in f32 by design.
 const BETWEEN: [&str; 12] = [
     "LayerNormalization",
@@ -292,7 +292,7 @@ fn activation(net: &Net, links: &Links, tensor: &str) -> Option<usize> {
     (net.nodes[next].op_type == "Relu").then_some(next)
 }
 
-fn is_sum(net: &Net, node: &pb::NodeProto) -> bool {
+pub(crate) fn is_sum(net: &Net, node: &pb::NodeProto) -> bool {
     node.op_type == "Add" && node.input.len() == 2 && !node.input.iter().any(|i| net.is_weight(i))
 }
 

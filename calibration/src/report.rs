@@ -32,6 +32,8 @@ pub struct Report {
     pub folded: Folded,
     /// Pairs of convolutions whose channels were equalized.
     pub equalized_pairs: usize,
+    /// Residual streams whose channels were equalized.
+    pub equalized_streams: usize,
     /// Share of the multiply-accumulates of convolutions and linear layers on integers, 0 to 1.
     pub integer_mac_share: f64,
     /// SQNR of the logits over the compared pictures, dB.
@@ -72,6 +74,8 @@ pub struct SettingsReport {
     pub bias_correction: bool,
     /// Whether channels were equalized.
     pub equalize: bool,
+    /// Whether the channels of residual streams were equalized.
+    pub equalize_streams: bool,
     /// What was to stay in f32.
     pub keep_f32: Vec<String>,
     /// Limit of the automatic choice, dB.
@@ -97,6 +101,7 @@ impl SettingsReport {
             weight_range: settings.weight_range,
             bias_correction: settings.bias_correction,
             equalize: settings.equalize,
+            equalize_streams: settings.equalize_streams,
             keep_f32: settings.keep_f32.clone(),
             keep_below_db: settings.keep_below_db,
             images: settings.images,
@@ -214,10 +219,14 @@ impl Report {
             100.0 * self.integer_mac_share,
             decibel(self.logits_sqnr_db)
         ));
-        if self.folded != Folded::default() || self.equalized_pairs > 0 {
+        let equalized = self.equalized_pairs + self.equalized_streams;
+        if self.folded != Folded::default() || equalized > 0 {
             line(format_args!(
-                "folded: {} batch norms, {} layer scales; {} pairs of layers equalized",
-                self.folded.batch_norms, self.folded.layer_scales, self.equalized_pairs
+                "folded: {} batch norms, {} layer scales; equalized: {} pairs of layers, {} residual streams",
+                self.folded.batch_norms,
+                self.folded.layer_scales,
+                self.equalized_pairs,
+                self.equalized_streams
             ));
         }
         for (op, reason, count) in self.f32_summary() {

@@ -29,9 +29,9 @@ pub struct Folded {
 }
 
 /// Factor and summand of each channel.
-struct Affine {
-    factor: Vec<f64>,
-    summand: Vec<f64>,
+pub(crate) struct Affine {
+    pub(crate) factor: Vec<f64>,
+    pub(crate) summand: Vec<f64>,
 }
 
 /// Folds all that can be folded.
@@ -62,15 +62,15 @@ pub(crate) fn simplify(net: &mut Net) -> Folded {
 }
 
 /// Where a layer keeps its bias, and along which axis of its weight the output channels run.
-struct Target {
-    node: usize,
+pub(crate) struct Target {
+    pub(crate) node: usize,
     /// The `Add` behind a `MatMul`.
     add: Option<usize>,
     axis: usize,
 }
 
 /// The convolution or linear layer that alone makes a tensor.
-fn target(net: &Net, links: &Links, name: &str) -> Option<Target> {
+pub(crate) fn target(net: &Net, links: &Links, name: &str) -> Option<Target> {
     let at = links.maker(name)?;
     let node = net.nodes.get(at)?;
     let weighted = |n: &pb::NodeProto| net.is_weight(input(n, 1));
@@ -161,7 +161,7 @@ fn fold_scale(net: &mut Net, links: &Links, node: &pb::NodeProto) -> Option<Stri
 }
 
 /// Applies a factor and a summand to every output channel; false if their number does not fit.
-fn apply(net: &mut Net, target: &Target, affine: &Affine) -> bool {
+pub(crate) fn apply(net: &mut Net, target: &Target, affine: &Affine) -> bool {
     let node = net.nodes[target.node].clone();
     let Some((mut weight, dims)) = net.floats(input(&node, 1)) else { return false };
     let channels = affine.factor.len();

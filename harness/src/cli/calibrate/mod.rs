@@ -51,6 +51,9 @@ pub(super) struct CalibrateArgs {
     /// Equalize the channels of convolutions in a row first
     #[arg(long)]
     equalize: bool,
+    /// Leave the channels of residual streams (`ConvNeXt`) as they are
+    #[arg(long)]
+    no_stream_equalization: bool,
     /// Keep this layer, node or tensor in f32; a * at the end stands for any ending; may be repeated
     #[arg(long, value_name = "NAME")]
     keep_f32: Vec<String>,
@@ -160,6 +163,7 @@ fn settings(args: &CalibrateArgs) -> Settings {
         weight_range: args.weight_range,
         bias_correction: !args.no_bias_correction,
         equalize: args.equalize,
+        equalize_streams: !args.no_stream_equalization,
         keep_f32: args.keep_f32.clone(),
         keep_below_db: args.keep_f32_below,
         images: args.images,

@@ -169,6 +169,7 @@ fn facts(report: &Report) -> Markup {
         ("batch norms folded", report.folded.batch_norms.to_string()),
         ("layer scales folded", report.folded.layer_scales.to_string()),
         ("pairs equalized", report.equalized_pairs.to_string()),
+        ("residual streams equalized", report.equalized_streams.to_string()),
         ("kept in f32 as asked", keep),
         (
             "kept in f32 below",
