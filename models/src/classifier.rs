@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kernels::Threads;
+use kernels::{Isa, Threads};
 use tract_onnx::prelude::{
     DatumExt as _, Framework as _, InferenceModelExt as _, IntoRunnable as _, Tensor, TypedModel,
     TypedRunnableModel, TypedSimpleState, tvec,
@@ -289,6 +289,12 @@ impl Network {
     #[must_use]
     pub const fn options(&self) -> EngineOptions {
         self.options
+    }
+
+    /// Instruction set of its integer kernels; none if nothing runs in integers.
+    #[must_use]
+    pub fn integer_kernels(&self) -> Option<Isa> {
+        (self.report.steps > 0).then_some(self.options.isa)
     }
 
     /// Which parts run in integers.

@@ -10,6 +10,7 @@ mod exports;
 mod faults;
 mod golden_desktop;
 mod hostile;
+mod instruction_sets;
 mod layering;
 mod live_run;
 mod model_errors;

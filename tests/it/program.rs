@@ -27,7 +27,8 @@ pub(crate) fn roadgaze(arguments: &[&str]) -> Command {
     command
 }
 
-/// Manifest of a golden network, `resnet-micro` or `convnext-micro`, in a copy that takes any list of 82 classes.
+/// Manifest of a golden network, for example `resnet-micro` or `convnext-micro-int8`, in a copy that takes any list of 82
+/// classes.
 pub(crate) fn manifest(name: &str) -> String {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("networks");
     copy_network(name, &folder);
@@ -36,7 +37,8 @@ pub(crate) fn manifest(name: &str) -> String {
 
 /// Copies a golden network into a folder; its manifest then takes any list of 82 classes.
 pub(crate) fn copy_network(name: &str, folder: &Path) {
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/desktop");
+    let made_by = if name.ends_with("-int8") { "calibration" } else { "desktop" };
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(made_by);
     let text = fs::read_to_string(golden.join(format!("{name}.toml"))).unwrap();
     let open_list: Vec<&str> = text.lines().filter(|line| !line.starts_with("hash = ")).collect();
     let model = fs::read(golden.join(format!("{name}.onnx"))).unwrap();

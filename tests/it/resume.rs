@@ -28,7 +28,7 @@ fn start(folder: &Path) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-fn stored_frames(folder: &Path) -> i64 {
+pub(crate) fn stored_frames(folder: &Path) -> i64 {
     let path = folder.join("run.sqlite");
     // never creates the file: the run would take it for one that it did not start
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;

@@ -123,6 +123,9 @@ fn a_study_runs_in_shards_is_collected_packed_verified_and_tampering_is_found() 
     // a ratio that was changed in a run store, with everything behind it collected again
     let cell = pack.join("cells/correlated/CF-test/gradcam-6/run.sqlite");
     let db = rusqlite::Connection::open(&cell).unwrap();
+    let sql = "SELECT value FROM setting WHERE name = 'machine.integer_kernels'";
+    let used: String = db.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert_eq!(used, "\"none\"", "a cell tells its integer kernels as every run does");
     db.execute("UPDATE attribution SET pixel_ratio = 0.99 WHERE position = 0", []).unwrap();
     drop(db);
     let (code, stdout, _) = run(&["verify", pack_text, "--frames", "6"]);

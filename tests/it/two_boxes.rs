@@ -89,6 +89,7 @@ fn over_tcp_every_frame_arrives_and_the_replay_is_the_same() {
     assert_eq!(books(&found), (24, 24, 0));
     assert_eq!(found["complete"], true);
     assert_eq!(found["feed"]["camera_ended"], true);
+    assert_eq!(found["machine"]["integer_kernels"], "none");
     let again = folder.path().join("again");
     let mut replay = roadgaze(&["run", "--preload", "4", "--replay"]);
     let (code, _, stderr) = outcome(replay.arg(&out).arg("--out").arg(&again));

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use datasets::source::{FrameSource, Skipped};
-use models::Network;
+use models::engine::Isa;
+use models::{EngineOptions, Network};
 
 use super::live::FeedArgs;
 use super::progress::Bar;
@@ -83,6 +84,9 @@ pub(super) struct RunArgs {
     /// Threads for coalitions [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// Instruction set of the integer kernels [default: the best that this processor has]
+    #[arg(long, value_name = "NAME")]
+    isa: Option<Isa>,
     /// Part of the frames that this machine does: I/N, I from 1 to N; `roadgaze merge` puts the parts together
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
@@ -152,7 +156,7 @@ pub(super) fn execute(args: RunArgs) -> anyhow::Result<Outcome> {
     if args.overwrite {
         remove_run(&folder)?;
     }
-    let network = Network::open(&plan.model)?;
+    let network = open_network(&plan.model, args.isa)?;
     let source = match args.feed.camera {
         Some(_) => None,
         None => Some(open_source(&plan, &network, preload)?),
@@ -211,6 +215,16 @@ pub(super) fn execute(args: RunArgs) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Stopped);
     }
     Ok(if same && valid { Outcome::Done } else { Outcome::Missed })
+}
+
+/// Open the network, with the integer kernels of one instruction set if one was asked for.
+fn open_network(model: &str, isa: Option<Isa>) -> anyhow::Result<Network> {
+    let options = EngineOptions { isa: isa.unwrap_or_else(Isa::detect), ..Default::default() };
+    let network = Network::open_with(model, options)?;
+    if let (Some(isa), None) = (isa, network.integer_kernels()) {
+        super::tell(&format!("warning: --isa {isa} changes nothing: {model} runs in f32"));
+    }
+    Ok(network)
 }
 
 /// Open the data set, and hold its first frames in memory if that was asked for.

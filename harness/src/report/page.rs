@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::summary::{Ratio, Summary};
 use super::table::{
-    PERCENTILES, WAITING, device_line, feed_lines, frames_line, milliseconds, percent, ratio,
-    ratio_of, share_with_interval,
+    PERCENTILES, WAITING, device_line, feed_lines, frames_line, kernels_line, milliseconds,
+    percent, ratio, ratio_of, share_with_interval,
 };
 use super::{ReportError, gallery, plot};
 use crate::store::{Stage, Stored};
@@ -120,9 +120,7 @@ fn cards(summary: &Summary) -> Markup {
                     h3 { "One forward pass" }
                     p class="figure" { (milliseconds(network.p50)) " ms" }
                     p { "median; 99 % within " (milliseconds(network.p99)) " ms, n = " (network.n) }
-                    @if let Some(share) = summary.integer_mac_share.as_f64() {
-                        p class="small" { (format!("{:.1}", share * 100.0)) " % of its multiplications on integers" }
-                    }
+                    p class="small" { (kernels_line(summary)) }
                 }
             }
             div class="card" {

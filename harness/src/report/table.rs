@@ -4,6 +4,8 @@ use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
 use serde_json::Value;
 
+use crate::store::kernels::NONE;
+
 use super::summary::{Device, Group, Ratio, Share, Summary};
 
 /// What a reader of latencies must know.
@@ -34,8 +36,22 @@ pub fn terminal_tables(summary: &Summary) -> String {
     if let Some(device) = &summary.device {
         out.push_str(&format!("device: {}\n", device_line(device)));
     }
+    out.push_str(&kernels_line(summary));
+    out.push('\n');
     out.push_str(&frames(summary));
     out
+}
+
+/// Which integer kernels were used, and for how much of the work.
+pub(super) fn kernels_line(summary: &Summary) -> String {
+    let used = summary.machine.get("integer_kernels").and_then(Value::as_str);
+    match (used, summary.integer_mac_share.as_f64()) {
+        (Some(NONE), _) => "integer kernels: none, the network runs in f32".to_owned(),
+        (Some(used), Some(share)) => {
+            format!("integer kernels: {used}, {:.1} % of the multiplications", 100.0 * share)
+        }
+        _ => "integer kernels: not recorded".to_owned(),
+    }
 }
 
 /// An empty table with names left and numbers right.

@@ -28,6 +28,7 @@ use datasets::folder::OpenOptions;
 use datasets::source::{FrameSource, SourceError};
 use firmware_host::{Counters, DropReason, Event, Micros};
 use image::RgbImage;
+use models::engine::Isa;
 use models::{ModelError, Network};
 
 use self::live::{Live, LiveEnd};
@@ -37,6 +38,7 @@ use crate::feed::remote::LinkFailure;
 use crate::feed::{self, FilmError, Receiver, SLOTS, ScenarioError};
 use crate::report::budget::{Budgets, Verdict, judge};
 use crate::report::{self, ReportError, Summary};
+use crate::store::kernels::{self, INTEGER_KERNELS};
 use crate::store::{AttributionRow, FrameRow, RunStore, Stage, StoreError, Stored};
 use crate::telemetry;
 use crate::telemetry::device::Sampler;
@@ -247,6 +249,9 @@ pub fn run(
     } else {
         RunStore::create(job.folder, &settings)?
     };
+    if let Some(used) = settings.get(INTEGER_KERNELS).filter(|_| store.done().len() < asked.len()) {
+        store.add_kernels(used)?;
+    }
     if let Some((hash, body)) = explainer.plan_body()? {
         store.add_plan(&hash, body.as_bytes())?;
     }
@@ -525,6 +530,8 @@ fn describe(
     for (name, value) in machine::facts() {
         all.insert(format!("machine.{name}"), text(&value));
     }
+    let isa = network.integer_kernels().map_or(kernels::NONE, Isa::name);
+    all.insert(INTEGER_KERNELS.to_owned(), text(isa));
     all
 }
 

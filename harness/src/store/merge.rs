@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, params};
 
+use super::kernels::{self, INTEGER_KERNELS};
 use super::read::{Stored, collect};
 use super::{FILE_NAME, RunStore, StoreError};
 
@@ -188,6 +189,8 @@ fn joined_settings(runs: &[Stored], frames: usize) -> BTreeMap<String, String> {
         }
     }
     all.insert("frames.dropped".to_owned(), serde_json::json!(dropped).to_string());
+    let kernels = kernels::joined(runs.iter().map(|run| run.settings.get(INTEGER_KERNELS)));
+    all.insert(INTEGER_KERNELS.to_owned(), kernels);
     all.insert("merged.parts".to_owned(), runs.len().to_string());
     for (number, run) in (1..).zip(runs) {
         for (name, value) in &run.settings {

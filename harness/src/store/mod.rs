@@ -9,6 +9,7 @@
 //! and mask of the frames kept for the report), `seal` (a digest of each of these). Schema version: `PRAGMA user_version`.
 
 mod device;
+pub mod kernels;
 mod merge;
 mod read;
 mod rows;

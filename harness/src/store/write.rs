@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags, params};
 
 use crate::metrics::Undefined;
 
+use super::kernels::{self, INTEGER_KERNELS};
 use super::seal::{self, Item};
 use super::{AttributionRow, FILE_NAME, FrameRow, SCHEMA, Stage, StoreError};
 
@@ -159,6 +160,16 @@ impl RunStore {
         }
         let inode = inode(&path)?;
         Ok(Self { path, db, done, late: None, inode })
+    }
+
+    /// Note the integer kernels of what is stored from now on, beside those of what is there.
+    ///
+    /// # Errors
+    /// If the database cannot be read or written.
+    pub fn add_kernels(&self, now: &String) -> Result<(), StoreError> {
+        let stored = super::read::settings(&self.path, &self.db)?;
+        let used = kernels::joined([stored.get(INTEGER_KERNELS), Some(now)]);
+        self.set(INTEGER_KERNELS, &used)
     }
 
     /// Positions that are stored already.

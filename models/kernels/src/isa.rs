@@ -59,7 +59,11 @@ pub struct IsaError {
 impl fmt::Display for IsaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let list = self.available.join(", ");
-        write!(f, "isa: expected one that this processor has ({list}), found `{}`", self.asked)
+        write!(
+            f,
+            "isa: expected one that this processor has ({list}), found `{}`; leave it out to have the best",
+            self.asked
+        )
     }
 }
 
