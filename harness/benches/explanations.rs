@@ -1,32 +1,29 @@
-//! What does an explanation cost beside a classification? Forward passes of a Kernel SHAP game and of plain
-//! classifications take turns on one thread, so that whatever else runs on the machine slows both alike.
+//! What does an explanation cost beside a classification? First as `roadgaze bench --shap` has it, then its parts.
 //!
 //! ```text
 //! cargo bench -p harness --bench explanations -- MODEL [ROUNDS]
 //! ```
 //!
-//! Prints medians in milliseconds, and the median ratio of neighbouring passes with its interval of order statistics
-//! (95 %): that ratio is the cost of composing the masked picture and of reading the logits.
+//! Prints medians in milliseconds with their intervals of order statistics (95 %).
 #![expect(clippy::print_stdout, reason = "the result")]
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot go on shall end")]
 
 use datasets::source::FrameSource as _;
 use datasets::synthetic::Synthetic;
 use harness::attribution::{
-    Baseline, Estimator, Game as _, GradCamSettings, Grid, MaskedPicture, Output, PictureGame,
-    Plan, Upsampling, gradcam,
+    Baseline, Estimator, GradCamSettings, Grid, MaskedPicture, Plan, Upsampling, gradcam,
 };
+use harness::bench::{Median, shap_cost};
 use harness::clock::Clock;
 use harness::metrics::{self, Mask};
-use harness::stats::percentile;
 use models::{Classifier as _, Network, Preprocessor};
 
-/// Median with the order statistics that enclose it with 95 %: ranks n/2 -+ 0.98 sqrt(n).
 fn median(values: &[f64]) -> String {
-    let half_width = 0.98 / (values.len() as f64).sqrt();
-    let at = |share: f64| percentile(values, share.clamp(0.0, 1.0)).unwrap();
-    let (low, high) = (at(0.5 - half_width), at(0.5 + half_width));
-    format!("{:.4} ({low:.4} to {high:.4}), n = {}", at(0.5), values.len())
+    shown(&Median::of(values).unwrap())
+}
+
+fn shown(Median { value, ci95: [low, high], n }: &Median) -> String {
+    format!("{value:.4} ({low:.4} to {high:.4}), n = {n}")
 }
 
 fn main() {
@@ -53,27 +50,11 @@ fn main() {
     let clock = Clock::start();
     let ms = |micros: firmware_host::Micros| micros.0 as f64 / 1000.0;
     let (mut plain, mut explaining) = (network.session().unwrap(), network.session().unwrap());
-    let mut game = PictureGame::new(&picture, &mut explaining, 0, Output::Logit);
-    let (mut classify, mut value, mut ratio) = (vec![], vec![], vec![]);
-    for round in 0..rounds + 3 {
-        let coalition = coalitions[round % coalitions.len()];
-        let (first, second) = if round % 2 == 0 {
-            let first = clock.time(|| plain.run(&input).unwrap()).1;
-            (first, clock.time(|| game.value(coalition).unwrap()).1)
-        } else {
-            let second = clock.time(|| game.value(coalition).unwrap()).1;
-            (clock.time(|| plain.run(&input).unwrap()).1, second)
-        };
-        // the first rounds warm caches and the allocator
-        if round >= 3 {
-            classify.push(ms(first));
-            value.push(ms(second));
-            ratio.push(ms(second) / ms(first));
-        }
-    }
-    println!("classification, ms:        {}", median(&classify));
-    println!("Kernel SHAP forward, ms:   {}", median(&value));
-    println!("ratio of neighbours:       {}", median(&ratio));
+    let sides = ((&mut plain, &input[..]), (&mut explaining, &picture));
+    let cost = shap_cost(sides.0, sides.1, &coalitions, (3, rounds), clock).unwrap();
+    println!("classification, ms:        {}", shown(&cost.classification_ms));
+    println!("Kernel SHAP forward, ms:   {}", shown(&cost.kernel_shap_ms));
+    println!("ratio of neighbours:       {}", shown(&cost.ratio));
 
     let mut tensor = Vec::new();
     let mut last = coalitions[0].clone();

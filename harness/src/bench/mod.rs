@@ -7,8 +7,10 @@
 //! Names after MLPerf Inference (Reddi et al., arXiv 1911.02549, section III). Deviation: its server scenario draws arrivals from
 //! a Poisson process; a camera does not, so ours come at a constant rate. Figures from a few seconds do not make an MLPerf result.
 
+mod explaining;
 mod find_rate;
 
+pub use explaining::{Median, ShapCost, shap_cost};
 pub use find_rate::{FoundRate, RateLimit, Trial, find_rate};
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,6 +20,7 @@ use firmware_host::{Cadence, LatePolicy, Micros, Tick};
 use models::{Classifier, ModelError};
 use serde::Serialize;
 
+use crate::attribution::AttributionError;
 use crate::clock::Clock;
 use crate::stats::Percentiles;
 
@@ -70,6 +73,9 @@ pub enum BenchError {
     /// The network failed.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// A masked picture could not be valued.
+    #[error(transparent)]
+    Attribution(#[from] AttributionError),
     /// A thread ended by a panic.
     #[error("a worker thread failed; this is a bug in roadgaze")]
     Thread,
@@ -242,7 +248,7 @@ mod tests {
     /// Takes a fixed time, and much longer for every tenth picture.
     pub(super) struct Sleepy {
         info: NetworkInfo,
-        calls: usize,
+        pub(super) calls: usize,
         pub(super) millis: u64,
         pub(super) stall: u64,
     }

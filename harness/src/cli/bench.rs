@@ -12,8 +12,10 @@ use serde_json::{Value, json};
 
 use super::Outcome;
 use super::estimators::{self, EstimatorArgs};
-use crate::bench::{self, Measured, RateLimit, Scenario};
+use crate::attribution::{MaskedPicture, Plan};
+use crate::bench::{self, Measured, Median, RateLimit, Scenario};
 use crate::clock::Clock;
+use crate::run::ShapSettings;
 use crate::stats::Percentiles;
 
 /// Arguments of `bench`.
@@ -49,6 +51,9 @@ pub(super) struct BenchArgs {
     /// Show what each layer costs, and stop
     #[arg(long, conflicts_with_all = ["rate", "find_rate"])]
     layers: bool,
+    /// Show what a forward pass of Kernel SHAP costs beside a plain classification, on one thread
+    #[arg(long, conflicts_with_all = ["scenario", "threads", "rate", "find_rate", "layers", "estimators"])]
+    shap: bool,
     /// Look for the highest constant rate whose p99 keeps the limit
     #[arg(long, conflicts_with = "rate")]
     find_rate: bool,
@@ -82,6 +87,9 @@ pub(super) fn execute(args: &BenchArgs) -> anyhow::Result<Outcome> {
     let options = EngineOptions { isa: args.isa.unwrap_or_else(Isa::detect), ..Default::default() };
     let network = Network::open_with(model, options)?;
     let clock = Clock::start();
+    if args.shap {
+        return shap(args, &network, clock);
+    }
     let (inputs, preprocess) = inputs(args, &network, clock)?;
     let mut sessions = if scenario == Scenario::SingleStream {
         vec![network.session_with_threads(args.threads)?]
@@ -91,24 +99,8 @@ pub(super) fn execute(args: &BenchArgs) -> anyhow::Result<Outcome> {
     if args.layers {
         return layers(args, &network, &mut sessions[0], &inputs[0], clock);
     }
-    let info = network.info();
-    let mut out = json!({
-        "schema": bench::SCHEMA,
-        "model": info.name,
-        "model_sha256": network.sha256(),
-        "threads": args.threads,
-        "isa": network.options().isa.name(),
-        "integer_mac_share": info.integer_mac_share,
-        "macs": info.macs,
-        "preprocess_ms": preprocess,
-    });
-    let mut lines = vec![format!(
-        "{}, {} threads, {}, {:.1} % of multiply-accumulates in integers",
-        info.name,
-        args.threads,
-        network.options().isa.name(),
-        100.0 * info.integer_mac_share
-    )];
+    let (mut out, mut lines) = heading(args, &network);
+    extend(&mut out, json!({ "preprocess_ms": preprocess }));
     if args.find_rate {
         let limit = RateLimit { limit_ms: args.limit_ms, share: 0.99 };
         let found =
@@ -161,6 +153,61 @@ pub(super) fn execute(args: &BenchArgs) -> anyhow::Result<Outcome> {
     lines.push(row("latency", &l));
     lines.push(row("service", &service));
     lines.push(row("preprocess", &preprocess));
+    print(args, &out, &lines)?;
+    Ok(Outcome::Done)
+}
+
+/// Which network, and how it runs.
+fn heading(args: &BenchArgs, network: &Network) -> (Value, Vec<String>) {
+    let (info, isa) = (network.info(), network.integer_kernels().map(Isa::name));
+    let kernels = isa.map_or_else(
+        || "no integer kernels".to_owned(),
+        |isa| {
+            let percent = 100.0 * info.integer_mac_share;
+            format!("{isa}, {percent:.1} % of multiply-accumulates in integers")
+        },
+    );
+    let out = json!({
+        "schema": bench::SCHEMA,
+        "model": info.name,
+        "model_sha256": network.sha256(),
+        "threads": args.threads,
+        "isa": isa,
+        "integer_mac_share": info.integer_mac_share,
+        "macs": info.macs,
+    });
+    (out, vec![format!("{}, {} threads, {kernels}", info.name, args.threads)])
+}
+
+/// A forward pass of Kernel SHAP, with the settings of a run, beside a plain classification.
+fn shap(args: &BenchArgs, network: &Network, clock: Clock) -> anyhow::Result<Outcome> {
+    let ShapSettings { estimator, evaluations, grid, baseline, seed, .. } = ShapSettings::default();
+    let source = datasets::open::open(&args.data, &OpenOptions::default())?;
+    let preprocessor = Preprocessor::new(&network.manifest().input);
+    let image = source.frame(0)?.image;
+    let side = |s: u32| usize::try_from(s).unwrap_or(usize::MAX);
+    let input = preprocessor.run(image.as_raw(), side(image.width()), side(image.height()))?;
+    let masked = baseline.tensor(image.as_raw(), &input, &preprocessor);
+    let (width, height) = preprocessor.size();
+    let picture = MaskedPicture::new(input.clone(), masked, (height, width), grid)?;
+    let plan = Plan::draw(estimator, grid, evaluations, seed)?;
+    let (_, coalitions) = plan.distinct();
+    let (mut plain, mut explaining) = (network.session()?, network.session()?);
+    let sides = ((&mut plain, &input[..]), (&mut explaining, &picture));
+    let passes = (args.warm_up, args.frames);
+    let cost = bench::shap_cost(sides.0, sides.1, &coalitions, passes, clock)?;
+    let (mut out, mut lines) = heading(args, network);
+    extend(&mut out, json!({ "scenario": "kernel-shap", "warm_up": args.warm_up, "cost": cost }));
+    let line = |name: &str, median: &Median, unit: &str| {
+        let Median { value, ci95: [low, high], n } = median;
+        format!("{name:>24}: median {value:.3}{unit} (95 %: {low:.3} to {high:.3}, n {n})")
+    };
+    lines.extend([
+        line("plain classification", &cost.classification_ms, " ms"),
+        line("forward of Kernel SHAP", &cost.kernel_shap_ms, " ms"),
+        line("ratio of neighbours", &cost.ratio, ""),
+        format!("a forward of Kernel SHAP takes {:+.1} %", 100.0 * (cost.ratio.value - 1.0)),
+    ]);
     print(args, &out, &lines)?;
     Ok(Outcome::Done)
 }
