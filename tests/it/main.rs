@@ -9,6 +9,7 @@ mod errors;
 mod exports;
 mod faults;
 mod golden_desktop;
+mod help;
 mod hostile;
 mod instruction_sets;
 mod layering;
