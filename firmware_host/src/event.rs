@@ -58,8 +58,8 @@ pub enum Event {
     Deadline {
         /// Sequence number.
         sequence: u32,
-        /// Which stage, as the caller numbers them.
-        stage: u8,
+        /// Which stage, as the caller names them.
+        stage: &'static str,
         /// The verdict.
         verdict: Verdict,
     },

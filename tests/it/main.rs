@@ -20,4 +20,5 @@ mod power_loss;
 mod program;
 mod resume;
 mod study;
+mod telemetry;
 mod two_boxes;

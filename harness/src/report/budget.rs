@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use firmware_host::{Budget, DeadlineMonitor, Micros, StageRecord};
 use serde::{Deserialize, Serialize};
 
 use crate::stats::claim::{frames_needed, supported};
@@ -61,11 +62,24 @@ pub enum BudgetError {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StageBudget {
-    /// Longest permitted time, milliseconds.
+    /// Longest permitted time, milliseconds, rounded to the microseconds in which times are measured.
     pub limit_ms: f64,
     /// Share of frames that must keep it, above 0 and below 1.
     #[serde(default = "ninety_nine")]
     pub share: f64,
+}
+
+impl StageBudget {
+    /// The longest permitted time.
+    #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked when read: 0 to 1e9 milliseconds"
+    )]
+    pub fn limit(&self) -> Micros {
+        Micros((self.limit_ms * 1000.0).round() as u64)
+    }
 }
 
 const fn ninety_nine() -> f64 {
@@ -147,9 +161,13 @@ impl Budgets {
                 let found = budget.share.to_string();
                 return wrong(format!("stage.{name}.share"), "above 0 and below 1".into(), found);
             }
-            if !(budget.limit_ms > 0.0 && budget.limit_ms < 1e9) {
+            if !(budget.limit_ms >= 0.0 && budget.limit_ms < 1e9) {
                 let found = budget.limit_ms.to_string();
-                return wrong(format!("stage.{name}.limit_ms"), "a time above 0".into(), found);
+                return wrong(
+                    format!("stage.{name}.limit_ms"),
+                    "a time of 0 or more".into(),
+                    found,
+                );
             }
         }
         Ok(())
@@ -179,8 +197,12 @@ pub struct Claim {
     pub share: f64,
     /// Frames measured.
     pub frames: u64,
-    /// Frames over the limit.
+    /// Frames over the limit; each is a `Deadline` event in the log of a run with this budget.
     pub overruns: u64,
+    /// Most frames over the limit in a row.
+    pub overruns_in_a_row: u32,
+    /// Longest time, milliseconds.
+    pub worst_ms: f64,
     /// Fewest frames that would support the claim with as many overruns.
     pub needed: Option<u64>,
     /// The outcome.
@@ -246,17 +268,13 @@ pub fn judge(budgets: &Budgets, stored: &Stored) -> Result<Verdict, StoreError> 
 }
 
 fn claim(confidence: f64, name: &str, budget: StageBudget, stored: &Stored) -> Claim {
-    let limit = budget.limit_ms * 1000.0;
-    let times = stored
-        .frames
-        .iter()
-        .flat_map(|frame| frame.stages.iter())
-        .filter(|(stage, _)| stage.name() == name);
-    let (mut frames, mut overruns) = (0, 0);
-    for (_, micros) in times {
-        frames += 1;
-        overruns += u64::from(*micros as f64 > limit);
+    let mut monitor = DeadlineMonitor::new([Some(Budget { limit: budget.limit() })]);
+    let stages = stored.frames.iter().flat_map(|frame| frame.stages.iter());
+    for (_, micros) in stages.filter(|(stage, _)| stage.name() == name) {
+        monitor.judge(0, Micros(*micros));
     }
+    let [StageRecord { met, missed: overruns, worst, longest_row, .. }] = *monitor.stages();
+    let frames = met + overruns;
     let state = if supported(budget.share, confidence, overruns, frames) {
         ClaimState::Met
     } else if overruns as f64 > (1.0 - budget.share) * frames as f64 {
@@ -266,7 +284,17 @@ fn claim(confidence: f64, name: &str, budget: StageBudget, stored: &Stored) -> C
     };
     let needed = frames_needed(budget.share, confidence, overruns);
     let StageBudget { limit_ms, share } = budget;
-    Claim { stage: name.to_owned(), limit_ms, share, frames, overruns, needed, state }
+    Claim {
+        stage: name.to_owned(),
+        limit_ms,
+        share,
+        frames,
+        overruns,
+        overruns_in_a_row: longest_row,
+        worst_ms: worst.0 as f64 / 1000.0,
+        needed,
+        state,
+    }
 }
 
 fn number(stored: &Stored, name: &str) -> Option<u64> {
@@ -408,6 +436,9 @@ mod tests {
         ];
         let found = verdict(&toml, &times, &settings, &samples);
         assert!(!found.valid);
+        let claim = &found.claims[0];
+        assert_eq!((claim.overruns, claim.overruns_in_a_row), (10, 10));
+        assert!((claim.worst_ms - 31.0).abs() < 1e-9, "{claim:?}");
         let text = found.sentence();
         for part in [
             "network: 10 of 50 frames took more than 30 ms, 10.000 % may",

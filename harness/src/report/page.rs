@@ -274,6 +274,9 @@ fn camera(summary: &Summary) -> Markup {
                         (plain(&claim["stage"])) ": " (plain(&claim["overruns"])) " of " (plain(&claim["frames"]))
                         " frames took more than " (plain(&claim["limit_ms"])) " ms; a share of " (plain(&claim["share"]))
                         " must keep it; " (plain(&claim["state"]).replace('_', " "))
+                        @if let Some(worst) = claim["worst_ms"].as_f64() {
+                            "; at most " (plain(&claim["overruns_in_a_row"])) " late in a row, the slowest " (milliseconds(worst)) " ms"
+                        }
                     }
                 }
             }

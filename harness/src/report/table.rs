@@ -33,6 +33,10 @@ pub fn terminal_tables(summary: &Summary) -> String {
         out.push_str(&line);
         out.push('\n');
     }
+    for line in deadline_lines(&summary.verdict) {
+        out.push_str(&line);
+        out.push('\n');
+    }
     if let Some(device) = &summary.device {
         out.push_str(&format!("device: {}\n", device_line(device)));
     }
@@ -175,6 +179,23 @@ pub(super) fn feed_lines(feed: &Value) -> Vec<String> {
     let warnings = feed["warnings"].as_array().into_iter().flatten();
     lines.extend(warnings.filter_map(Value::as_str).map(|w| format!("warning: {w}")));
     lines
+}
+
+/// How often each stage with a budget was late; none without budgets.
+fn deadline_lines(verdict: &Value) -> Vec<String> {
+    let line = |claim: &Value| {
+        let worst = claim["worst_ms"].as_f64()?;
+        Some(format!(
+            "deadlines of {}: {} of {} frames over {} ms, at most {} in a row, the slowest {} ms",
+            claim["stage"].as_str()?.replace('_', " "),
+            claim["overruns"],
+            claim["frames"],
+            claim["limit_ms"],
+            claim["overruns_in_a_row"],
+            milliseconds(worst),
+        ))
+    };
+    verdict["claims"].as_array().into_iter().flatten().filter_map(line).collect()
 }
 
 /// The device on one line.

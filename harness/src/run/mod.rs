@@ -2,6 +2,7 @@
 //!
 //! The one module that knows all the others.
 
+mod deadlines;
 mod explain;
 mod live;
 pub mod machine;
@@ -31,6 +32,7 @@ use image::RgbImage;
 use models::engine::Isa;
 use models::{ModelError, Network};
 
+use self::deadlines::Deadlines;
 use self::live::{Live, LiveEnd};
 use crate::attribution::AttributionError;
 use crate::clock::{self, Clock};
@@ -352,6 +354,7 @@ fn stream(
             .spawn(move || feed::film(source, positions, clock, skip_bad, &link, &returned, &stop));
         let mut receiver = Receiver::default();
         let mut counters = Counters::default();
+        let mut deadlines = Deadlines::new(job.budgets);
         let mut progress = Progress { stored: before, ..Progress::default() };
         progress.asked = before + positions.len() as u64;
         show(&progress);
@@ -385,13 +388,14 @@ fn stream(
             row.stages.push((Stage::Transport, received.transport.0));
             let end = clock.now().since(received.header.scheduled);
             row.stages.push((Stage::EndToEnd, end.0));
-            note(&row, received.header.sequence);
+            note(&row, received.header.sequence, &mut deadlines);
             let (stored, taken) = clock.time(|| store.add(&row));
             if let Err(error) = stored {
                 failure = Some(error.into());
                 break;
             }
             store.add_store_time(row.position, taken.0);
+            deadlines.judge(received.header.sequence, &[(Stage::Store, taken.0)]);
             counters.processed += 1;
             progress.take(&row);
             progress.due = progress.stored;
@@ -466,7 +470,9 @@ impl Progress {
     }
 }
 
-fn note(row: &FrameRow, sequence: u32) {
+/// Tell the device's log what became of a frame that is about to be stored.
+fn note(row: &FrameRow, sequence: u32, deadlines: &mut Deadlines) {
+    deadlines.judge(sequence, &row.stages);
     let time = |stage: Stage| {
         Micros(row.stages.iter().filter(|(s, _)| *s == stage).map(|(_, us)| us).sum())
     };

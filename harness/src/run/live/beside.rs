@@ -34,14 +34,14 @@ pub(super) fn explain_beside(
             break;
         }
         let Frame { received, truth, decided, .. } = frame.as_ref();
-        let position = received.header.position;
+        let (position, sequence) = (received.header.position, received.header.sequence);
         gate.explaining(true);
         let made = explainer.beside(received, truth, decided, clock);
         gate.explaining(false);
         match made {
             Ok((row, taken)) => {
                 end.made += 1;
-                let note = Note::Explained { position, row: Box::new(row), taken };
+                let note = Note::Explained { position, sequence, row: Box::new(row), taken };
                 if notes.send(note).is_err() {
                     break; // the store failed
                 }

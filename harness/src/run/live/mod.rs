@@ -32,6 +32,7 @@ use models::{Network, Preprocessor, Session};
 use self::beside::explain_beside;
 use self::books::{CameraEnd, Classified, Ends, ExplainedEnd};
 use self::classify::classify;
+use super::deadlines::Deadlines;
 use super::explain::{Decided, Explainer};
 use super::plan::{Method, RunPlan};
 use super::signals::{Gate, Manners};
@@ -81,7 +82,7 @@ struct Frame {
 /// What the main thread hears of the others.
 enum Note {
     Decided(Arc<Frame>),
-    Explained { position: u32, row: Box<AttributionRow>, taken: Micros },
+    Explained { position: u32, sequence: u32, row: Box<AttributionRow>, taken: Micros },
 }
 
 /// Stop by the user, or because a part of the run failed.
@@ -150,6 +151,7 @@ impl Live<'_> {
         let mut progress = self.progress();
         let mut classified = Classified::default();
         let mut explained = ExplainedEnd::default();
+        let mut deadlines = Deadlines::new(self.job.budgets);
         show(&progress);
         service::ready();
         let camera = std::thread::scope(|scope| {
@@ -169,7 +171,7 @@ impl Live<'_> {
                 row.stages.extend(before);
                 let end = clock.now().since(received.header.scheduled);
                 row.stages.push((Stage::EndToEnd, end.0));
-                keep(store, &row, sequence, clock)?;
+                keep(store, &mut deadlines, &row, sequence, clock)?;
                 progress.take(&row);
                 progress.due = u64::from(sequence) + 1;
                 progress.picture(self.job, &received.image, &row);
@@ -255,8 +257,9 @@ impl Live<'_> {
                 done
             });
             let mut result = Ok(());
+            let mut deadlines = Deadlines::new(self.job.budgets);
             for note in &heard {
-                let kept = self.hear(note, explainer, store, &mut progress);
+                let kept = self.hear(note, explainer, store, &mut deadlines, &mut progress);
                 if let Err(error) = kept {
                     ending.fail();
                     result = Err(error);
@@ -290,6 +293,7 @@ impl Live<'_> {
         note: Note,
         explainer: &mut Explainer,
         store: &mut RunStore,
+        deadlines: &mut Deadlines,
         progress: &mut Progress,
     ) -> Result<(), RunError> {
         let clock = self.clock;
@@ -306,12 +310,13 @@ impl Live<'_> {
                 let mut row = row.map_err(|source| RunError::Explain { position, source })?;
                 row.stages.extend(stages);
                 row.stages.push((Stage::EndToEnd, clock.now().since(scheduled).0));
-                keep(store, &row, sequence, clock)?;
+                keep(store, deadlines, &row, sequence, clock)?;
                 progress.take(&row);
                 progress.due = u64::from(sequence) + 1;
                 progress.picture(self.job, &received.image, &row);
             }
-            Note::Explained { position, row, taken } => {
+            Note::Explained { position, sequence, row, taken } => {
+                deadlines.judge(sequence, &[(Stage::KernelShap, taken.0)]);
                 store.add_attribution(position, &row, Stage::KernelShap, taken.0)?;
                 progress.take_explanation(&row);
             }
@@ -431,11 +436,18 @@ fn take_out(line: &Line, waiting: Waiting, clock: Clock) -> Option<TakenOut> {
 }
 
 /// Store a frame and note how long that took.
-fn keep(store: &mut RunStore, row: &FrameRow, sequence: u32, clock: Clock) -> Result<(), RunError> {
-    super::note(row, sequence);
+fn keep(
+    store: &mut RunStore,
+    deadlines: &mut Deadlines,
+    row: &FrameRow,
+    sequence: u32,
+    clock: Clock,
+) -> Result<(), RunError> {
+    super::note(row, sequence, deadlines);
     let (stored, taken) = clock.time(|| store.add(row));
     stored?;
     store.add_store_time(row.position, taken.0);
+    deadlines.judge(sequence, &[(Stage::Store, taken.0)]);
     Ok(())
 }
 
