@@ -1,5 +1,6 @@
 //! End-to-end tests, one module a question.
 
+mod bench;
 mod calibration;
 mod compare_runs;
 mod damage;
