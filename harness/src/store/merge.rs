@@ -97,11 +97,13 @@ pub fn merge(parts: &[PathBuf], folder: &Path) -> Result<usize, MergeError> {
     let frames = whole(parts, &runs)?;
     let settings = joined_settings(&runs, frames);
     let path = folder.join(FILE_NAME);
+    let aside = folder.join(ASIDE);
     if path.exists() {
+        // empty where a merge was killed after its last step but one
+        drop(fs::remove_dir(&aside));
         return Err(StoreError::Exists { path }.into());
     }
     // made aside and moved: a merge that is killed leaves no half of a run
-    let aside = folder.join(ASIDE);
     drop(fs::remove_dir_all(&aside));
     let made = make(&aside, &settings, parts).and_then(|()| {
         let moved = fs::rename(aside.join(FILE_NAME), &path);
