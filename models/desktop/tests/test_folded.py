@@ -25,12 +25,19 @@ def lived():
     return kind, network.eval()
 
 
-def test_the_checkpoint_computes_what_the_export_computes(lived, tmp_path):
+@pytest.fixture
+def again(lived, tmp_path):
+    """The same network, exported and loaded."""
     kind, network = lived
     path = tmp_path / "network.onnx"
     onnx.save(onnx_of(network, 64), path)
-    again = kind.build(82)
-    load_into(again, kind, path)
+    loaded = kind.build(82)
+    load_into(loaded, kind, path)
+    return loaded
+
+
+def test_the_checkpoint_computes_what_the_export_computes(lived, again):
+    _, network = lived
     images = torch.randn(3, 3, 64, 64)
     with torch.no_grad():
         expected, found = network(images), again.eval()(images)
@@ -66,12 +73,7 @@ def test_a_file_without_folded_norms_is_refused(tmp_path):
         load_into(ARCHITECTURES["resnet-micro"].build(82), ARCHITECTURES["resnet-micro"], path)
 
 
-def test_renewed_norms_compute_the_same_and_see_their_own_statistics(lived, tmp_path):
-    kind, network = lived
-    path = tmp_path / "network.onnx"
-    onnx.save(onnx_of(network, 64), path)
-    again = kind.build(82)
-    load_into(again, kind, path)
+def test_renewed_norms_compute_the_same_and_see_their_own_statistics(again):
     images = torch.randn(8, 3, 64, 64) + 0.3
     with torch.no_grad():
         expected = again.eval()(images)
