@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cadence;
+pub mod checksum;
 pub mod cobs;
 pub mod counters;
 pub mod deadline;
@@ -31,6 +32,7 @@ pub mod time;
 pub mod watchdog;
 
 pub use cadence::{Cadence, LatePolicy, Tick};
+pub use checksum::checksum;
 pub use cobs::{Deframer, FramingError};
 pub use counters::{Counters, DropReason};
 pub use deadline::{Budget, DeadlineMonitor, StageRecord, Verdict};

@@ -24,8 +24,7 @@
 use core::fmt;
 use core::ops::Range;
 
-use crc::{CRC_32_ISO_HDLC, Crc};
-
+use crate::checksum::checksum;
 use crate::time::Micros;
 
 /// Bytes before the pixels.
@@ -38,13 +37,6 @@ pub const FORMAT_RGB8: u8 = 1;
 pub const MAX_SIDE: u16 = 4096;
 
 const MAGIC: [u8; 4] = *b"RGZL";
-const CRC: Crc<u32, crc::Table<16>> = Crc::<u32, crc::Table<16>>::new(&CRC_32_ISO_HDLC);
-
-/// CRC-32 (ISO-HDLC) of any bytes, as both checksums of a packet are made.
-#[must_use]
-pub fn checksum(bytes: &[u8]) -> u32 {
-    CRC.checksum(bytes)
-}
 
 mod field {
     use super::Range;
@@ -189,7 +181,7 @@ impl FrameHeader {
         let Some(packet) = buffer.get_mut(..len) else {
             return Err(LinkError::Truncated { expected: len, found });
         };
-        let pixel_crc = CRC.checksum(&packet[HEADER_LEN..]);
+        let pixel_crc = checksum(&packet[HEADER_LEN..]);
         packet[field::MAGIC].copy_from_slice(&MAGIC);
         packet[field::VERSION] = VERSION;
         packet[field::FORMAT] = FORMAT_RGB8;
@@ -202,7 +194,7 @@ impl FrameHeader {
         packet[field::WIDTH].copy_from_slice(&self.width.to_le_bytes());
         packet[field::HEIGHT].copy_from_slice(&self.height.to_le_bytes());
         packet[field::PIXEL_CRC].copy_from_slice(&pixel_crc.to_le_bytes());
-        let header_crc = CRC.checksum(&packet[..field::HEADER_CRC.start]);
+        let header_crc = checksum(&packet[..field::HEADER_CRC.start]);
         packet[field::HEADER_CRC].copy_from_slice(&header_crc.to_le_bytes());
         Ok(len)
     }
@@ -213,7 +205,7 @@ impl FrameHeader {
     /// The first thing that is wrong: length, magic, header CRC, version, format, geometry, pixel CRC.
     pub fn parse<T: AsRef<[u8]>>(packet: &Packet<T>) -> Result<Self, LinkError> {
         let header = Self::parse_header(packet)?;
-        let (stated, calculated) = (packet.pixel_crc(), CRC.checksum(packet.pixels(&header)?));
+        let (stated, calculated) = (packet.pixel_crc(), checksum(packet.pixels(&header)?));
         if stated != calculated {
             return Err(LinkError::PixelCrc { stated, calculated });
         }
@@ -316,7 +308,7 @@ impl<T: AsRef<[u8]>> Packet<T> {
     }
 
     fn calculated_header_crc(&self) -> u32 {
-        CRC.checksum(&self.bytes.as_ref()[..field::HEADER_CRC.start])
+        checksum(&self.bytes.as_ref()[..field::HEADER_CRC.start])
     }
 
     fn u16_at(&self, at: Range<usize>) -> u16 {

@@ -23,7 +23,7 @@ pub fn folders() -> Vec<PathBuf> {
 }
 
 /// Path of the manifest of a network, given the name of a zoo entry, the path of a manifest, or the
-/// path of an ONNX file with its manifest beside it.
+/// path of an ONNX file with its manifest beside it. `NAME.f32` also finds `NAME.f16`.
 ///
 /// # Errors
 /// If there is no such network; the message lists those that were found.
@@ -59,9 +59,11 @@ pub fn find_in(name_or_path: &str, folders: &[PathBuf]) -> Result<PathBuf, Model
             Err(ModelError::file(path, problem, remedy))
         };
     }
-    folders
-        .iter()
-        .map(|f| f.join(format!("{name_or_path}.toml")))
+    // weights in halves are computed in f32, so that file answers to either name
+    let halves = name_or_path.strip_suffix(".f32").map(|name| format!("{name}.f16"));
+    std::iter::once(name_or_path)
+        .chain(halves.as_deref())
+        .flat_map(|name| folders.iter().map(move |f| f.join(format!("{name}.toml"))))
         .find(|p| p.is_file())
         .ok_or_else(|| ModelError::file(path, "no network of this name in the zoo", known(folders)))
 }
@@ -108,6 +110,11 @@ mod tests {
         assert!(find(&model).unwrap_err().to_string().contains("no such model file"));
         fs::write(&model, "").unwrap();
         assert_eq!(find(&model).unwrap(), manifest);
+        let halves = folder.path().join("net.f16.toml");
+        fs::write(&halves, "").unwrap();
+        assert_eq!(find(Path::new("net.f32")).unwrap(), halves);
+        fs::remove_file(&halves).unwrap();
+        assert!(find(Path::new("net.f32")).is_err());
         let error = find(Path::new("other")).unwrap_err().to_string();
         assert!(error.contains("one of: net"), "{error}");
         fs::remove_file(&manifest).unwrap();

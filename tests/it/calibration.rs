@@ -12,6 +12,7 @@ use datasets::source::{Frame, FrameKey, FrameSource, SourceError};
 use datasets::synthetic::Synthetic;
 use image::{GrayImage, Rgb, RgbImage};
 use models::manifest::{Manifest, Precision};
+use models::onnx::{self, pb};
 use models::{Classifier as _, Network, Preprocessor};
 
 const FAMILIES: [&str; 2] = ["resnet-micro", "convnext-micro"];
@@ -192,7 +193,7 @@ fn golden_input(manifest: &Manifest) -> Vec<f32> {
 
 /// Logits of a graph run node by node in f32, as its `QuantizeLinear` and `DequantizeLinear` nodes say.
 fn simulated(model: &Path, input: &[f32]) -> Vec<f32> {
-    let proto = models::onnx::read(model).unwrap().proto;
+    let proto = onnx::read(model).unwrap().proto;
     let output = proto.graph.as_ref().unwrap().output[0].name.clone();
     let probe = models::Probe::new(proto, (224, 224), &[output], "golden").unwrap();
     let mut logits = Vec::new();
@@ -309,33 +310,84 @@ fn bad_input_is_refused_with_a_remedy() {
     assert!(damaged.contains("int8.onnx: expected an ONNX model"), "{damaged}");
 }
 
+/// A golden network whose constants were edited, with its manifest; gives the manifest.
+fn edited(name: &str, folder: &Path, edit: impl FnMut(&mut pb::TensorProto)) -> PathBuf {
+    let mut proto = onnx::read(&golden(&format!("{name}.onnx"))).unwrap().proto;
+    proto.graph.as_mut().unwrap().initializer.iter_mut().for_each(edit);
+    let bytes = onnx::encode(&proto);
+    let path = folder.join("edited.onnx");
+    fs::write(&path, &bytes).unwrap();
+    let mut manifest = Manifest::read(&golden(&format!("{name}.toml"))).unwrap();
+    manifest.file = "edited.onnx".to_owned();
+    manifest.sha256 = models::digest::sha256_hex(&bytes);
+    let path = path.with_extension("toml");
+    fs::write(&path, manifest.to_toml().unwrap()).unwrap();
+    path
+}
+
+/// Multiplies the constants of some channels (axis 0).
+fn scale(tensor: &mut pb::TensorProto, channels: std::ops::Range<usize>, factor: f32) {
+    let each = tensor.raw_data.len() / usize::try_from(tensor.dims[0]).unwrap();
+    for bytes in tensor.raw_data[channels.start * each..channels.end * each].chunks_exact_mut(4) {
+        let value = f32::from_le_bytes(bytes.try_into().unwrap());
+        bytes.copy_from_slice(&(value * factor).to_le_bytes());
+    }
+}
+
+#[test]
+fn streams_of_uneven_channels_keep_their_small_ones() {
+    // two of the 24 channels of a stream grow to 200 times the others, as in trained ConvNeXts; the block undoes it, the
+    // norm behind the stream gives the others their weight back
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = edited("convnext-micro", folder.path(), |t| match t.name.as_str() {
+        "features.4.1.weight" | "features.4.1.bias" => scale(t, 0..2, 200.0),
+        "features.5.0.block.0.weight" => scale(t, 0..2, 1.0 / 200.0),
+        "features.6.0.weight" => scale(t, 2..24, 50.0),
+        _ => {}
+    });
+    let made = |equalize_streams: bool| {
+        let settings = Settings { equalize_streams, sensitivity_images: 0, ..settings() };
+        let out = folder.path().join(format!("{equalize_streams}.onnx"));
+        let done = calibrate(&manifest, &pictures(), &settings, &out, &|_| {}).unwrap();
+        let quantized = Network::load(&done.write(&out).unwrap()).unwrap();
+        (done.report, quantized)
+    };
+    let exact = Network::load(&manifest).unwrap();
+    let kept = |quantized: &Network| {
+        let (mut signal, mut error) = (0.0, 0.0);
+        for position in 8..18 {
+            for (x, y) in logits(&exact, position).iter().zip(logits(quantized, position)) {
+                signal += f64::from(x * x);
+                error += f64::from((x - y).powi(2));
+            }
+        }
+        10.0 * (signal / error).log10()
+    };
+    let ((plain, before), (report, after)) = (made(false), made(true));
+    assert_eq!((plain.equalized_streams, report.equalized_streams > 0), (0, true));
+    let (before, after) = (kept(&before), kept(&after));
+    assert!(after > 20.0 && after > before + 6.0, "{before:.1} dB without, {after:.1} dB with");
+    assert!(report.integer_mac_share > 0.999, "{}", report.integer_mac_share);
+}
+
 #[test]
 fn a_network_without_activity_is_named() {
-    use models::onnx::{self, pb};
     let folder = tempfile::tempdir().unwrap();
-    let write = |name: &str, edit: &dyn Fn(&mut pb::TensorProto)| {
-        let file = onnx::read(&golden("resnet-micro.onnx")).unwrap();
-        let mut proto = file.proto;
-        let tensors = &mut proto.graph.as_mut().unwrap().initializer;
-        tensors.iter_mut().filter(|t| t.name.starts_with("layer1.0.conv1")).for_each(edit);
-        let path = folder.path().join(format!("{name}.onnx"));
-        let bytes = onnx::encode(&proto);
-        fs::write(&path, &bytes).unwrap();
-        let mut manifest = Manifest::read(&golden("resnet-micro.toml")).unwrap();
-        manifest.file = format!("{name}.onnx");
-        manifest.sha256 = models::digest::sha256_hex(&bytes);
-        let path = path.with_extension("toml");
-        fs::write(&path, manifest.to_toml().unwrap()).unwrap();
-        path
+    let write = |edit: &dyn Fn(&mut pb::TensorProto)| {
+        edited("resnet-micro", folder.path(), |tensor| {
+            if tensor.name.starts_with("layer1.0.conv1") {
+                edit(tensor);
+            }
+        })
     };
     let settings = Settings { images: 2, ..settings() };
-    let dead = write("dead", &|t| t.raw_data.fill(0));
+    let dead = write(&|t| t.raw_data.fill(0));
     let error = calibrate(&dead, &pictures(), &settings, Path::new("x.onnx"), &|_| {}).unwrap_err();
     assert!(matches!(error, CalibrationError::Activation { .. }), "{error}");
     let text = error.to_string();
     assert!(text.contains("/layer1/layer1.0/relu/Relu_output_0"), "{text}");
     assert!(text.contains("found 0 everywhere in 2 pictures"), "{text}");
-    let broken = write("broken", &|t| t.raw_data[..4].copy_from_slice(&f32::NAN.to_le_bytes()));
+    let broken = write(&|t| t.raw_data[..4].copy_from_slice(&f32::NAN.to_le_bytes()));
     let text = refused(&broken, &pictures(), &settings);
     assert!(text.contains("expected finite values, found NaN in picture"), "{text}");
 }

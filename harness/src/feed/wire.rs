@@ -13,7 +13,8 @@
 use std::collections::BTreeMap;
 
 use datasets::source::{FrameKey, MetadataValue};
-use firmware_host::link::{HEADER_LEN, MAX_SIDE, checksum};
+use firmware_host::checksum;
+use firmware_host::link::{HEADER_LEN, MAX_SIDE};
 use firmware_host::{Micros, cobs};
 use image::GrayImage;
 

@@ -20,6 +20,7 @@ from .manifest import sha256_of
 from .networks import described
 from .onnx_torch import OnnxNetwork
 from .reference import frames, plan_from
+from .train import resolve_device
 
 MAGIC = b"rgazgame"
 VERSION = 1
@@ -48,15 +49,16 @@ def game_bytes(about: dict, cover: np.ndarray, plans: list[dict], values: list[n
 
 
 class Half(torch.nn.Module):
-    """The graph with convolutions in bfloat16 and the head in f32: several times faster on CPUs with AMX or AVX-512 BF16."""
+    """The graph with convolutions in bfloat16 and the head in f32: several times faster where the processor has it."""
 
-    def __init__(self, network: OnnxNetwork):
+    def __init__(self, network: OnnxNetwork, device: torch.device):
         super().__init__()
         self.network = network
+        self.kind = device.type
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits in f32."""
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast(self.kind, dtype=torch.bfloat16):
             self.network.tap.to(torch.bfloat16)
             return self.network(images).float()
 
@@ -85,6 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", choices=["f32", "bf16"], default="f32", help="of the convolutions")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or auto")
     parser.add_argument("--out", type=Path, required=True, help="folder for the game files")
 
 
@@ -93,9 +96,10 @@ def main(arguments: argparse.Namespace) -> int:
     a = arguments
     torch.set_num_threads(a.threads)
     what = described(a.model)
-    network: torch.nn.Module = OnnxNetwork(what.onnx, what.manifest["feature_map"]).eval()
+    device = resolve_device(a.device)
+    network: torch.nn.Module = OnnxNetwork(what.onnx, what.manifest["feature_map"]).eval().to(device)
     if a.precision == "bf16":
-        network = Half(network)
+        network = Half(network, device)
     tables, plans = read_plans(a.plan)
     images = open_set(a.data)
     wanted = {round((i + 0.5) * len(images) / a.frames) for i in range(a.frames)}
@@ -106,7 +110,7 @@ def main(arguments: argparse.Namespace) -> int:
             continue
         start = time.perf_counter()
         pixels = torch.from_numpy(picture).permute(2, 0, 1)[None]
-        image = what.normalized(pixels).contiguous()
+        image = what.normalized(pixels).contiguous().to(device)
         with torch.no_grad():
             target = int(network(image)[0].argmax())
         about = {
@@ -123,7 +127,7 @@ def main(arguments: argparse.Namespace) -> int:
         for plan in plans:
             given = attribution.Plan(**{**plan.__dict__, "target": target, "output": a.output, "size": what.size})
             baseline = torch.zeros_like(image)
-            values.append(attribution.coalition_values(network, image, baseline, given, batch=a.batch).numpy())
+            values.append(attribution.coalition_values(network, image, baseline, given, batch=a.batch).cpu().numpy())
         part = path.with_suffix(".part")
         part.write_bytes(game_bytes(about, cover, tables, values, plans[0].rows))
         part.rename(path)

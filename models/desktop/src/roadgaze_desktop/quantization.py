@@ -21,19 +21,19 @@ from onnx import ModelProto, numpy_helper
 
 from . import attribution
 from .data import RenderedSet, normalized, open_set
+from .frame_order import device_order
 from .graph import feature_map_of, head_of
 
 METHODS = ("minmax", "entropy", "percentile")
 
 
 def pictures(images: RenderedSet) -> Iterator[tuple[int, np.ndarray, np.ndarray | None]]:
-    """Walk a set in the order on disk: label, picture H W 3 u8, mask H W u8."""
-    position = 0
-    for shard, block in enumerate(images.images):
-        for at, picture in enumerate(block):
-            mask = images.masks[shard][at] if images.masks is not None else None
-            yield int(images.labels[position]), np.asarray(picture), mask
-            position += 1
+    """Walk a set in the order of the device: label, picture H W 3 u8, mask H W u8."""
+    places = [(shard, at) for shard, block in enumerate(images.images) for at in range(len(block))]
+    for position in device_order(images.labels, images.indices):
+        shard, at = places[position]
+        mask = images.masks[shard][at] if images.masks is not None else None
+        yield int(images.labels[position]), np.asarray(images.images[shard][at]), mask
 
 
 def tensor_of(picture: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from . import attribution
 from .data import RenderedSet, open_set
+from .frame_order import device_order
 from .manifest import sha256_of
 from .networks import Described, Network, OrtNetwork, TorchNetwork, described
 from .run_store import AttributionRow, FrameRow, RunStore, plan_of_run, sketch_of_features, sketch_of_tensor
@@ -191,7 +192,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--plan", type=Path, help="plan file, or run folder of a device whose plan and settings are used"
     )
     parser.add_argument("--per-class", type=int, default=200, help="images a class; 200 of CF is the paper's 1/3CF")
-    parser.add_argument("--frames", type=int, help="images in all; default: all of --per-class")
+    parser.add_argument("--frames", type=int, help="images in all, those that a device takes first; default: all")
     parser.add_argument("--attribute", default="gradcam", help="gradcam, kernel-shap, or both separated by a comma")
     parser.add_argument("--output", choices=attribution.OUTPUTS, help="default: that of the run, or logit")
     parser.add_argument("--solver", choices=SOLVERS, default="exact")
@@ -269,9 +270,7 @@ def main(arguments: argparse.Namespace) -> int:
     if text is not None and choice.plan is not None:
         store.add_plan(choice.plan.hash, text.encode())
     right, ratios = 0, {m: [] for m in choice.methods}
-    # index by index, so that the first frames hold all classes alike, as on the device
-    order = sorted(range(len(images)), key=lambda i: (int(images.indices[i]), int(images.labels[i])))
-    wanted = set(order[:count])
+    wanted = set(device_order(images.labels, images.indices)[:count])
     for position, (label, index, picture, cover) in enumerate(frames(images, what.size)):
         if position not in wanted:
             continue
