@@ -18,7 +18,7 @@ from roadgaze_desktop.__main__ import main
 from roadgaze_desktop.architectures import architecture
 from roadgaze_desktop.data import open_set
 from roadgaze_desktop.export import onnx_of
-from roadgaze_desktop.graph import head_of
+from roadgaze_desktop.graph import constant, head_of
 
 GOLDEN = Path(__file__).parents[3] / "tests" / "golden"
 FAMILIES = ("resnet-micro", "convnext-micro")
@@ -102,8 +102,8 @@ def test_closed_form_is_captums_gradcam(family):
     handle.remove()
     norm = None
     if "norm_weight" in head:
-        norm = (quantization.constant(model, head["norm_weight"]), head["eps"])
-    row = quantization.constant(model, head["weight"])[2]
+        norm = (constant(model, head["norm_weight"]), head["eps"])
+    row = constant(model, head["weight"])[2]
     found = quantization._closed_form(features[0][0].detach().numpy().astype(np.float64), row, norm)
     expected = attribution.gradcam(network, kind, image, 2, "logit").detach().numpy()
     np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
@@ -113,11 +113,11 @@ def test_dequantized_weights_are_found_behind_their_nodes():
     model = onnx.load(calibrated("resnet-micro"))
     exact = onnx.load(GOLDEN / "desktop" / "resnet-micro.onnx")
     for name in ("fc.weight", "layer1.0.conv2.weight"):
-        a, b = quantization.constant(exact, name), quantization.constant(model, name)
+        a, b = constant(exact, name), quantization.constant(model, name)
         assert a.shape == b.shape
         assert ((a - b) ** 2).sum() < 3e-3 * (a**2).sum(), name
     with pytest.raises(ValueError, match=r"expected a weight `fc\.wait`, found none"):
-        quantization.constant(model, "fc.wait")
+        constant(model, "fc.wait")
 
 
 def test_both_quantizations_stand_side_by_side(tmp_path, capsys):

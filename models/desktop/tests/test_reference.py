@@ -12,10 +12,12 @@ from pictures import write_set
 pytest.importorskip("captum", reason="captum is not installed: pip install '.[attribution]'")
 
 import torch
+from PIL import Image
 
 from roadgaze_desktop import attribution, reference, run_store
 from roadgaze_desktop.__main__ import main
 from roadgaze_desktop.architectures import ARCHITECTURES
+from roadgaze_desktop.data import normalized
 from roadgaze_desktop.export import onnx_of
 from roadgaze_desktop.graph import feature_map_of, head_of, with_f16_weights
 from roadgaze_desktop.manifest import manifest, to_toml
@@ -101,6 +103,23 @@ def test_both_back_ends_agree_with_each_other(tmp_path, architecture, half):
     plan, _ = reference.plan_from(plan_text("permutation", chains(1)))
     values, found = torch_network.values(image, baseline, plan), ort.values(image, baseline, plan)
     assert np.abs(values - found).max() < 1e-4 * np.abs(found).max()
+
+
+@pytest.mark.parametrize("architecture", ["resnet-micro", "convnext-micro"])
+def test_a_quantized_file_is_explained_with_its_own_weights(architecture):
+    golden = ROOT / "tests" / "golden"
+    exact = OrtNetwork(described(golden / "desktop" / f"{architecture}.toml"), 1)
+    quantized = OrtNetwork(described(golden / "calibration" / f"{architecture}-int8.toml"), 1)
+    picture = np.asarray(Image.open(golden / "desktop" / "picture-224x224.png").convert("RGB"))
+    image = normalized(torch.from_numpy(picture.copy()).permute(2, 0, 1)[None])
+    a, b = exact.weights["weight"], quantized.weights["weight"]
+    assert a.shape == b.shape and not np.array_equal(a, b)
+    # 7 bits a channel: 3e-3 of the power is 25 dB
+    assert ((a - b) ** 2).sum() < 3e-3 * (a**2).sum()
+    if "norm_weight" not in quantized.weights:
+        # a linear head on the mean: the cells of the map sum to the logit without its bias, which both networks share
+        differences = [n.gradcam(image, 1, "logit").sum() - n.predict(image)[0][1] for n in (exact, quantized)]
+        assert abs(differences[0] - differences[1]) < 0.02 * np.abs(exact.predict(image)[0]).max()
 
 
 def test_every_image_gets_a_row_with_both_maps(tmp_path, capsys):

@@ -172,3 +172,25 @@ def head_of(model: ModelProto) -> dict:
             "eps": float(f"{eps:.6g}"),
         }
     return head
+
+
+def constant(model: ModelProto, name: str) -> np.ndarray:
+    """Value of a weight, whether it is stored or comes out of `Cast` or `DequantizeLinear`, as f64."""
+    stored = {t.name: t for t in model.graph.initializer}
+    if name in stored:
+        return numpy_helper.to_array(stored[name]).astype(np.float64)
+    node = next((n for n in model.graph.node if name in n.output), None)
+    if node is None:
+        raise ValueError(f"expected a weight `{name}`, found none")
+    if node.op_type in ("Cast", "Identity"):
+        return constant(model, node.input[0])
+    if node.op_type != "DequantizeLinear":
+        raise ValueError(f"expected a weight `{name}`, found the result of {node.op_type}")
+    codes, scale = constant(model, node.input[0]), constant(model, node.input[1])
+    zero = constant(model, node.input[2]) if len(node.input) > 2 else np.zeros_like(scale)
+    axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
+    if scale.ndim:
+        shape = [1] * codes.ndim
+        shape[axis] = -1
+        scale, zero = scale.reshape(shape), zero.reshape(shape)
+    return (codes - zero) * scale

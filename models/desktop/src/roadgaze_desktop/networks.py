@@ -10,10 +10,10 @@ import onnx
 import onnxruntime
 import torch
 from captum.attr import LayerGradCam
-from onnx import numpy_helper
 from torch import Tensor
 
 from . import attribution
+from .graph import constant
 from .manifest import sha256_of
 from .onnx_torch import OnnxNetwork
 
@@ -129,11 +129,10 @@ class OrtNetwork:
         )
         self.input = self.session.get_inputs()[0].name
         self.outputs = [model.graph.output[0].name, tap]
-        stored = {t.name: t for t in model.graph.initializer}
         self.head = what.manifest.get("head")
         if self.head is not None:
             names = ("weight", "norm_weight")
-            self.weights = {n: _f64(stored[self.head[n]]) for n in names if n in self.head}
+            self.weights = {n: constant(model, self.head[n]) for n in names if n in self.head}
             if self.weights["weight"].shape[0] != what.manifest["classes"]["count"]:
                 self.weights["weight"] = self.weights["weight"].T
 
@@ -175,7 +174,3 @@ class OrtNetwork:
                 logits = powers / powers.sum()
             found.append(float(logits[plan.target]))
         return np.array(found)
-
-
-def _f64(tensor: onnx.TensorProto) -> np.ndarray:
-    return numpy_helper.to_array(tensor).astype(np.float64)

@@ -17,12 +17,11 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from onnx import ModelProto, numpy_helper
 
 from . import attribution
 from .data import RenderedSet, normalized, open_set
 from .frame_order import device_order
-from .graph import feature_map_of, head_of
+from .graph import constant, feature_map_of, head_of
 
 METHODS = ("minmax", "entropy", "percentile")
 
@@ -93,28 +92,6 @@ def quantize(source: Path, out: Path, images: RenderedSet, count: int, method: s
     prepared.unlink()
 
 
-def constant(model: ModelProto, name: str) -> np.ndarray:
-    """Value of a weight, whether it is stored or comes out of `Cast` or `DequantizeLinear`, as f64."""
-    stored = {t.name: t for t in model.graph.initializer}
-    if name in stored:
-        return numpy_helper.to_array(stored[name]).astype(np.float64)
-    node = next((n for n in model.graph.node if name in n.output), None)
-    if node is None:
-        raise ValueError(f"expected a weight `{name}`, found none")
-    if node.op_type in ("Cast", "Identity"):
-        return constant(model, node.input[0])
-    if node.op_type != "DequantizeLinear":
-        raise ValueError(f"expected a weight `{name}`, found the result of {node.op_type}")
-    codes, scale = constant(model, node.input[0]), constant(model, node.input[1])
-    zero = constant(model, node.input[2]) if len(node.input) > 2 else np.zeros_like(scale)
-    axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
-    if scale.ndim:
-        shape = [1] * codes.ndim
-        shape[axis] = -1
-        scale, zero = scale.reshape(shape), zero.reshape(shape)
-    return (codes - zero) * scale
-
-
 def _closed_form(features: np.ndarray, row: np.ndarray, norm: tuple[np.ndarray, float] | None) -> np.ndarray:
     """GradCAM of a class by the row of the head that makes its logit; features C H W, map H W, in f64."""
     cells = features[0].size
@@ -132,7 +109,7 @@ def _closed_form(features: np.ndarray, row: np.ndarray, norm: tuple[np.ndarray, 
 class Runner:
     """A network in ONNX Runtime, one thread, with its feature map as a second output."""
 
-    def __init__(self, path: Path, head: dict, reference: ModelProto):
+    def __init__(self, path: Path, head: dict, reference: onnx.ModelProto):
         model = onnx.load(path)
         tap = feature_map_of(model)
         model.graph.output.append(onnx.helper.make_empty_tensor_value_info(tap))
