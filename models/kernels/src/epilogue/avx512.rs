@@ -107,7 +107,8 @@ impl Sum {
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
     fn add(self, steps: __m512, range: Range, other: &[u8]) -> __m512 {
         let own = if self.rounded { _mm512_mul_ps(range.round(steps), self.own) } else { steps };
-        let mask: __mmask16 = u16::MAX >> (LANES - other.len().min(LANES));
+        // none where the last pair of panels has 16 channels or fewer
+        let mask: __mmask16 = ((1_u32 << other.len().min(LANES)) - 1) as u16;
         // SAFETY: the mask has one bit for each byte of the slice, 16 at most
         let codes = unsafe { _mm_maskz_loadu_epi8(mask, other.as_ptr().cast::<i8>()) };
         let other = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(codes));

@@ -26,7 +26,7 @@ impl Draw {
             0 if !v.is_multiple_of(40) => (v % 17) as i8 - 8,
             6 if v.is_multiple_of(2) => 32,
             6 => (v % 65) as i8 - 32,
-            7 => (v % 129) as i8 - 64,
+            7 => ((v % 129) as i32 - 64) as i8,
             _ if v.is_multiple_of(3) => -128,
             _ if v % 3 == 1 => 127,
             _ => v as i8,
