@@ -56,6 +56,15 @@ pub fn with_scratch<R>(bytes: usize, work: impl FnOnce(&mut [u8]) -> R) -> R {
     result
 }
 
+/// Lends `count` numbers (content left over from earlier calls) that start at a multiple of 64 bytes.
+pub(crate) fn with_numbers<R>(count: usize, work: impl FnOnce(&mut [i32]) -> R) -> R {
+    with_scratch(count * size_of::<i32>(), |bytes| {
+        // SAFETY: every pattern of bits is a number
+        let (_, numbers, _) = unsafe { bytes.align_to_mut::<i32>() };
+        work(numbers)
+    })
+}
+
 /// An output that several threads write to, each its own part.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SharedMut<T> {
@@ -108,6 +117,9 @@ mod tests {
                 assert_eq!(inner.as_ptr().addr() % LINE, 0);
             });
             assert!(outer.iter().all(|&b| b == 1), "the inner loan is other memory");
+        });
+        with_numbers(7, |numbers| {
+            assert_eq!((numbers.len(), numbers.as_ptr().addr() % LINE), (7, 0));
         });
     }
 }

@@ -40,6 +40,7 @@ pub mod pooling;
 mod saturation;
 pub mod table;
 pub mod threads;
+pub mod winograd;
 
 // what an operator needs
 pub use arithmetic::{CodeRange, Quantization, QuantizationError};

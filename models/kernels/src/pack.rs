@@ -58,6 +58,7 @@ pub struct PackedWeights {
     channels: usize,
     data: AlignedBytes,
     sums: Vec<i32>,
+    reach: u32,
     #[cfg(target_arch = "x86_64")]
     order: Order,
 }
@@ -90,7 +91,9 @@ impl PackedWeights {
         let mut data = AlignedBytes::zeroed(bytes);
         let into = data.bytes_mut();
         let mut sums = vec![0_i32; pairs * PAIR];
+        let mut reach = 0;
         for channel in 0..channels {
+            let (mut positive, mut negative) = (0_u32, 0_u32);
             let start = channel / PANEL * taps * padded * PANEL + channel % PANEL * 4;
             for tap in 0..taps {
                 for k in 0..depth {
@@ -98,8 +101,11 @@ impl PackedWeights {
                     into[start + (tap * padded + k / 4 * 4) * PANEL + k % 4] =
                         value.cast_unsigned();
                     sums[channel] += i32::from(value);
+                    let into = if value > 0 { &mut positive } else { &mut negative };
+                    *into += u32::from(value.unsigned_abs());
                 }
             }
+            reach = reach.max(255 * positive.max(negative)); // at most 2^16 weights a channel
         }
         #[cfg(target_arch = "x86_64")]
         let order = Order::of(data.bytes(), padded, depth);
@@ -109,6 +115,7 @@ impl PackedWeights {
             channels,
             data,
             sums,
+            reach,
             #[cfg(target_arch = "x86_64")]
             order,
         })
@@ -136,6 +143,12 @@ impl PackedWeights {
     #[must_use]
     pub fn sums(&self) -> &[i32] {
         &self.sums
+    }
+
+    /// Largest magnitude of a sum of products of these weights with any codes.
+    #[must_use]
+    pub const fn reach(&self) -> u32 {
+        self.reach
     }
 
     /// Bytes that the packed form takes.
