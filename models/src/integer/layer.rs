@@ -5,7 +5,7 @@ use kernels::layer_norm::LayerNorm;
 use kernels::layout::Window;
 use kernels::{
     CodeRange, Epilogue, Isa, Output, PackedWeights, Quantization, Rescale, Residual, ShapeError,
-    Table, Threads, elementwise, gemm, pooling, table, with_scratch,
+    Table, Threads, elementwise, gemm, pooling, table, winograd, with_scratch,
 };
 
 /// One operator.
@@ -49,17 +49,19 @@ pub(crate) enum Result<'a> {
 
 impl Layer {
     /// What `roadgaze bench --layers` calls it.
-    pub(crate) const fn name(&self) -> &'static str {
+    pub(crate) fn name(&self, isa: Isa) -> &'static str {
         match self {
             Self::Quantize { .. } => "quantize",
             Self::Dequantize { .. } => "dequantize",
-            Self::Product { epilogue, .. } => {
-                if epilogue.has_table() {
-                    "product + table"
-                } else if epilogue.has_residual() {
-                    "product + residual"
-                } else {
-                    "product"
+            Self::Product { window, weights, epilogue, .. } => {
+                let winograd = winograd::applies(isa, window, weights);
+                match (winograd, epilogue.has_table(), epilogue.has_residual()) {
+                    (false, true, _) => "product + table",
+                    (false, false, true) => "product + residual",
+                    (false, false, false) => "product",
+                    (true, true, _) => "winograd + table",
+                    (true, false, true) => "winograd + residual",
+                    (true, false, false) => "winograd",
                 }
             }
             Self::Depthwise { .. } => "depthwise",
@@ -120,6 +122,11 @@ impl Layer {
                     _ => None,
                 };
                 let out = match out {
+                    Result::Codes(codes) if winograd::applies(isa, window, weights) => {
+                        let x = (*x, *zero);
+                        winograd::run(isa, threads, window, x, weights, epilogue, other, codes)?;
+                        return Ok(());
+                    }
                     Result::Codes(codes) => Output::Codes(codes),
                     Result::Numbers(numbers) => Output::Floats(numbers),
                 };

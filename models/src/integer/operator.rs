@@ -94,7 +94,7 @@ impl Eq for Node {}
 
 impl Op for Node {
     fn name(&self) -> StaticName {
-        self.0.layer.name().into()
+        self.0.layer.name(self.0.isa).into()
     }
 
     op_as_typed_op!();
@@ -133,7 +133,7 @@ impl EvalOp for Node {
             operator
                 .layer
                 .run(operator.isa, &threads, &tensors, out)
-                .map_err(|e| format_err!("{}: {e}", operator.layer.name()))?;
+                .map_err(|e| format_err!("{}: {e}", operator.layer.name(operator.isa)))?;
         }
         Ok(tvec!(output.into()))
     }
@@ -154,7 +154,7 @@ impl TypedOp for Node {
 
 impl Expansion for Node {
     fn name(&self) -> StaticName {
-        self.0.layer.name().into()
+        self.0.layer.name(self.0.isa).into()
     }
 
     fn rules<'r, 'p: 'r, 's: 'r>(
