@@ -60,10 +60,10 @@ impl Tile {
         static TILES: OnceLock<[Tile; 4]> = OnceLock::new();
         let tiles = TILES.get_or_init(|| {
             [
-                Self::from_fn(|x, y| stretch(wrapped_fractal(1, x, y, 8, 8, 6), 0.5, 1.9)),
-                Self::from_fn(|x, y| hash(2, x as u32, y as u32)),
-                Self::from_fn(leaves),
-                Self::from_fn(|x, y| stretch(wrapped_fractal(4, x, y, 64, 8, 3), 0.5, 1.6)),
+                Self::from_fn(stretched(wrapped_fractal(1, 8, 8, 6), 1.9)),
+                Self::from_fn(grain()),
+                Self::from_fn(leaves()),
+                Self::from_fn(stretched(wrapped_fractal(4, 64, 8, 3), 1.6)),
             ]
         });
         match pattern {
@@ -180,28 +180,52 @@ pub fn fract(x: f32) -> f32 {
     x - floor_fast(x) as f32
 }
 
-fn hash(seed: u64, x: u32, y: u32) -> f32 {
-    let packed = (u64::from(x) << 32) | u64::from(y);
-    unit_from_bits(mix(key("tile", &[seed]) ^ packed.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+/// Random values of lattice points.
+#[derive(Clone, Copy)]
+struct Lattice {
+    key: u64,
 }
 
-/// Contrast stretch about the mean, clamped to [0, 1].
-fn stretch(x: f32, mean: f32, gain: f32) -> f32 {
-    ((x - mean) * gain + 0.5).clamp(0.0, 1.0)
+impl Lattice {
+    fn new(seed: u64) -> Self {
+        Self { key: key("tile", &[seed]) }
+    }
+
+    #[inline]
+    fn at(self, x: u32, y: u32) -> f32 {
+        let packed = (u64::from(x) << 32) | u64::from(y);
+        unit_from_bits(mix(self.key ^ packed.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+    }
+}
+
+/// Independent texels.
+fn grain() -> impl Fn(usize, usize) -> f32 {
+    let lattice = Lattice::new(2);
+    move |x, y| lattice.at(x as u32, y as u32)
+}
+
+/// Contrast stretch about 0.5, clamped to [0, 1].
+fn stretched(pattern: impl Fn(usize, usize) -> f32, gain: f32) -> impl Fn(usize, usize) -> f32 {
+    move |x, y| ((pattern(x, y) - 0.5) * gain + 0.5).clamp(0.0, 1.0)
 }
 
 /// Value noise with `nx` by `ny` cells on the tile, and finer octaves, all of which wrap around.
-fn wrapped_fractal(seed: u64, x: usize, y: usize, nx: u32, ny: u32, octaves: u32) -> f32 {
+fn wrapped_fractal(seed: u64, nx: u32, ny: u32, octaves: u32) -> impl Fn(usize, usize) -> f32 {
+    let lattices: Vec<(u32, Lattice)> =
+        (0..octaves).map(|o| (o, Lattice::new(seed * 100 + u64::from(o)))).collect();
+    move |x, y| fractal_at(&lattices, x, y, nx, ny)
+}
+
+fn fractal_at(lattices: &[(u32, Lattice)], x: usize, y: usize, nx: u32, ny: u32) -> f32 {
     let (mut sum, mut total, mut weight) = (0.0, 0.0, 1.0);
-    for octave in 0..octaves {
+    for &(octave, lattice) in lattices {
         let (cx, cy) = (nx << octave, ny << octave);
         let px = (x as f32 + 0.5) / SIZE as f32 * cx as f32;
         let py = (y as f32 + 0.5) / SIZE as f32 * cy as f32;
         let (xi, yi) = (px as u32, py as u32);
         let ease = |t: f32| t * t * (3.0 - 2.0 * t);
         let (fx, fy) = (ease(px - xi as f32), ease(py - yi as f32));
-        let at =
-            |dx: u32, dy: u32| hash(seed * 100 + u64::from(octave), (xi + dx) % cx, (yi + dy) % cy);
+        let at = |dx: u32, dy: u32| lattice.at((xi + dx) % cx, (yi + dy) % cy);
         let top = at(0, 0) + (at(1, 0) - at(0, 0)) * fx;
         let bottom = at(0, 1) + (at(1, 1) - at(0, 1)) * fx;
         sum += weight * (top + (bottom - top) * fy);
@@ -212,8 +236,15 @@ fn wrapped_fractal(seed: u64, x: usize, y: usize, nx: u32, ny: u32, octaves: u32
 }
 
 /// Overlapping leaves: the topmost of nine neighbouring cells' discs, brighter at its tip.
-fn leaves(x: usize, y: usize) -> f32 {
+fn leaves() -> impl Fn(usize, usize) -> f32 {
+    let lattices = [31, 32, 33, 34, 35].map(Lattice::new);
+    let soft = wrapped_fractal(36, 10, 10, 2);
+    move |x, y| (leaf_at(&lattices, x, y) + 0.35 * (soft(x, y) - 0.5)).clamp(0.0, 1.0)
+}
+
+fn leaf_at(lattices: &[Lattice; 5], x: usize, y: usize) -> f32 {
     const CELLS: u32 = 42;
+    let [ranks, across, down, lean, turn] = lattices;
     let px = (x as f32 + 0.5) / SIZE as f32 * CELLS as f32;
     let py = (y as f32 + 0.5) / SIZE as f32 * CELLS as f32;
     let (xi, yi) = (px as u32, py as u32);
@@ -221,11 +252,11 @@ fn leaves(x: usize, y: usize) -> f32 {
     for dy in 0..3_u32 {
         for dx in 0..3_u32 {
             let (cx, cy) = ((xi + dx + CELLS - 1) % CELLS, (yi + dy + CELLS - 1) % CELLS);
-            let rank = hash(31, cx, cy);
-            let ox = (xi + dx) as f32 - 1.0 + hash(32, cx, cy) - px;
-            let oy = (yi + dy) as f32 - 1.0 + hash(33, cx, cy) - py;
+            let rank = ranks.at(cx, cy);
+            let ox = (xi + dx) as f32 - 1.0 + across.at(cx, cy) - px;
+            let oy = (yi + dy) as f32 - 1.0 + down.at(cx, cy) - py;
             // an ellipse in one of many directions
-            let (a, b) = (hash(34, cx, cy) - 0.5, hash(35, cx, cy) - 0.5);
+            let (a, b) = (lean.at(cx, cy) - 0.5, turn.at(cx, cy) - 0.5);
             let long = (a * a + b * b).sqrt().max(1e-3);
             let (p, q) = ((ox * a + oy * b) / long, (oy * a - ox * b) / long);
             let d = p * p * 1.6 + q * q * 4.5;
@@ -235,8 +266,7 @@ fn leaves(x: usize, y: usize) -> f32 {
             }
         }
     }
-    let soft = wrapped_fractal(36, x, y, 10, 10, 2);
-    (value + 0.35 * (soft - 0.5)).clamp(0.0, 1.0)
+    value
 }
 
 #[cfg(test)]
