@@ -24,11 +24,10 @@ pub(super) fn paint(view: &View, canvas: &mut Canvas) {
     let mut s = Stream::new("coast", &[view.seed]);
     let place = Place::new(view, s.range(4.8, 6.4), s.range(-1.0, 1.0) / 220.0);
     let sky = Sky::new(view);
-    sky.paint(view, canvas);
     let mut painter = Painter::new(canvas, view, sky.haze(), s.range(2500.0, 9000.0));
     let dyke = s.chance(0.35);
-    ground(&place, &mut painter, &mut s, dyke);
-    seaside::sea(&mut painter, s.range(38.0, 75.0), sky.haze(), s.bits());
+    let ground = ground(&place, &mut s, dyke);
+    let (beach, waves) = (s.range(38.0, 75.0), s.bits());
     let mut scene = Scene::new();
     water(&place, &mut scene, &mut s);
     if dyke {
@@ -39,10 +38,14 @@ pub(super) fn paint(view: &View, canvas: &mut Canvas) {
     landmarks(&place, &mut scene, &mut s);
     let count = 3 + s.below(7);
     seaside::gulls(&place, &mut scene, &mut s, count);
-    scene.paint(&mut painter);
+    scene.paint(&mut painter, |painter| {
+        sky.paint(view, painter);
+        ground.paint(painter);
+        seaside::sea(painter, beach, sky.haze(), waves);
+    });
 }
 
-fn ground(place: &Place, painter: &mut Painter<'_>, s: &mut Stream, dyke: bool) {
+fn ground(place: &Place, s: &mut Stream, dyke: bool) -> Ground {
     let w = place.road_metres;
     let soft = if dyke { Surface::Grass } else { Surface::Sand };
     let mut ground = Ground::new(&place.view, place.road, place.palette);
@@ -61,7 +64,7 @@ fn ground(place: &Place, painter: &mut Painter<'_>, s: &mut Stream, dyke: bool) 
     if w > 5.5 {
         ground.markings.push(Marking::centre_rural(-0.5 * w));
     }
-    ground.paint(painter);
+    ground
 }
 
 /// Boats, a ferry far out, groynes.

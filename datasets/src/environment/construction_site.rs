@@ -26,15 +26,17 @@ pub(super) fn paint(view: &View, canvas: &mut Canvas) {
     let place = Place::new(view, s.range(6.0, 8.0), s.range(-1.0, 1.0) / 450.0);
     let fence = s.range(4.0, 6.5);
     let sky = Sky::new(view);
-    sky.paint(view, canvas);
     let mut painter = Painter::new(canvas, view, sky.haze(), s.range(800.0, 1800.0));
-    ground(&place, &mut s).paint(&mut painter);
+    let ground = ground(&place, &mut s);
     let mut scene = Scene::new();
     distance(&place, &mut scene, &mut s);
     shells(&place, fence, &mut scene, &mut s);
     yard(&place, fence, &mut scene, &mut s);
     roadside(&place, fence, &mut scene, &mut s);
-    scene.paint(&mut painter);
+    scene.paint(&mut painter, |painter| {
+        sky.paint(view, painter);
+        ground.paint(painter);
+    });
 }
 
 fn ground(place: &Place, s: &mut Stream) -> Ground {

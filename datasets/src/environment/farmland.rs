@@ -23,32 +23,38 @@ pub(super) fn paint(view: &View, canvas: &mut Canvas) {
     let mut s = Stream::new("farmland", &[view.seed]);
     let place = Place::new(view, s.range(4.8, 7.2), s.range(-1.0, 1.0) / 260.0);
     let sky = Sky::new(view);
-    sky.paint(view, canvas);
     let mut painter = Painter::new(canvas, view, sky.haze(), s.range(1200.0, 4500.0));
     let mut scene = Scene::new();
-    far(&place, &mut painter, &mut s);
-    fields(&place, &mut painter, &mut s);
+    let hills = far(&mut s);
+    let fields = fields(&place, &mut s);
     landmarks(&place, &mut scene, &mut s);
     near(&place, &mut scene, &mut s);
-    scene.paint(&mut painter);
+    scene.paint(&mut painter, |painter| {
+        sky.paint(view, painter);
+        for range in hills {
+            range.paint(painter, &place.palette);
+        }
+        fields.paint(painter);
+    });
 }
 
-/// Low hills behind everything.
-fn far(place: &Place, painter: &mut Painter<'_>, s: &mut Stream) {
-    let layers: u8 = if s.chance(0.6) { 2 } else { 1 };
-    for i in 0..layers {
+/// Low hills behind everything, the farthest first.
+fn far(s: &mut Stream) -> Vec<Hills> {
+    let ranges: u8 = if s.chance(0.6) { 2 } else { 1 };
+    let range = |i: u8| {
         let distance =
-            if i + 1 == layers { s.range(700.0, 1100.0) } else { s.range(2200.0, 4000.0) };
+            if i + 1 == ranges { s.range(700.0, 1100.0) } else { s.range(2200.0, 4000.0) };
         let high = distance * s.range(0.02, 0.07);
         let cover = if s.chance(0.7) { Cover::Fields } else { Cover::Wood };
         let height = (0.1 * high, high);
         let feature = distance * s.range(0.35, 0.8);
-        Hills { distance, height, feature, cover, seed: s.bits() }.paint(painter, &place.palette);
-    }
+        Hills { distance, height, feature, cover, seed: s.bits() }
+    };
+    (0..ranges).map(range).collect()
 }
 
 /// The ground: strips of crops on both sides of the road.
-fn fields(place: &Place, painter: &mut Painter<'_>, s: &mut Stream) {
+fn fields(place: &Place, s: &mut Stream) -> Ground {
     let palette = &place.palette;
     let mut ground =
         Ground::rural(&place.view, place.road, *palette, place.road_metres, s.range(0.8, 1.35));
@@ -71,7 +77,7 @@ fn fields(place: &Place, painter: &mut Painter<'_>, s: &mut Stream) {
     ground.strips.remove(0);
     strips.append(&mut ground.strips);
     ground.strips = strips;
-    ground.paint(painter);
+    ground
 }
 
 /// What stands above the horizon and tells the place.

@@ -53,9 +53,10 @@ pub(super) fn paint(view: &View, canvas: &mut Canvas) {
     trunks(&place, &mut scene, &mut s, stand);
     undergrowth(&place, &mut scene, &mut s);
     scene.announce(&mut painter);
-    sky.paint_behind(view, &mut painter);
-    ground(&place, &mut painter, &mut s);
-    scene.paint(&mut painter);
+    scene.paint(&mut painter, |painter| {
+        sky.paint_behind(view, painter);
+        ground(&place, painter, &mut s);
+    });
 }
 
 fn ground(place: &Place, painter: &mut Painter<'_>, s: &mut Stream) {

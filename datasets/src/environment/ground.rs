@@ -203,7 +203,8 @@ impl Ground {
         let light = painter.light.on(Vec3::new(0.0, 1.0, 0.0));
         let (haze, haze_metres) = (painter.haze, painter.haze_metres);
         let rotation = camera.rotation;
-        let width = painter.canvas.width;
+        let Painter { canvas, layers, nearest, .. } = painter;
+        let width = canvas.width;
         let (ahead, right) = (self.road.ahead(), self.road.right());
         let (across0, along0) = {
             let flat = Vec3::new(camera.position.x, 0.0, camera.position.z);
@@ -211,28 +212,30 @@ impl Ground {
             (d.dot(right), d.dot(ahead))
         };
         let step = rotation.right.scale(1.0 / focal);
-        let nearest = painter.nearest().to_vec();
-        for y in 0..painter.canvas.height {
+        for y in 0..canvas.height {
             let row = rotation
                 .forward
                 .plus(rotation.up.scale((camera.centre_y - y as f32 - 0.5) / focal))
                 .plus(rotation.right.scale((0.5 - camera.centre_x) / focal));
-            let parts = painter.canvas.seen(y, 0..width);
-            let pixels = &mut painter.canvas.pixels[y * width..(y + 1) * width];
+            let parts = canvas.seen(y, 0..width);
+            let pixels = &mut canvas.pixels[y * width..(y + 1) * width];
             for x in parts.into_iter().flatten() {
-                let pixel = &mut pixels[x];
+                let (index, pixel) = (y * width + x, &mut pixels[x]);
+                if layers.hides(index) {
+                    continue;
+                }
                 let fall = -(row.y + step.y * x as f32);
                 if fall <= 1e-5 {
                     continue;
                 }
                 let d = row.plus(step.scale(x as f32));
                 let depth = height / fall;
-                if nearest.get(y * width + x).is_some_and(|&n| depth > n) {
+                if nearest.get(index).is_some_and(|&n| depth > n) {
                     continue;
                 }
                 let air = depth / (depth + haze_metres);
                 if depth > 20_000.0 {
-                    *pixel = haze;
+                    layers.set(index, pixel, haze);
                     continue;
                 }
                 let along = along0 + depth * d.dot(ahead);
@@ -241,7 +244,7 @@ impl Ground {
                 let px_along = px_across * depth / height;
                 let footprint = px_across * (depth / height).sqrt();
                 let spot = Spot { across, along, px_across, px_along, footprint };
-                *pixel = self.albedo(&spot).times(light).mix(haze, air);
+                layers.set(index, pixel, self.albedo(&spot).times(light).mix(haze, air));
             }
         }
     }

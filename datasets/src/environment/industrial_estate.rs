@@ -45,9 +45,10 @@ pub(super) fn paint(view: &View, canvas: &mut Canvas) {
     plant(&place, &layout, &mut scene, &mut s);
     roadside(&place, &layout, &mut scene, &mut s);
     scene.announce(&mut painter);
-    sky.paint_behind(view, &mut painter);
-    ground.paint(&mut painter);
-    scene.paint(&mut painter);
+    scene.paint(&mut painter, |painter| {
+        sky.paint_behind(view, painter);
+        ground.paint(painter);
+    });
 }
 
 fn ground(place: &Place, layout: &Layout, s: &mut Stream) -> Ground {

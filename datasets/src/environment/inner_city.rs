@@ -51,13 +51,15 @@ pub(super) fn paint(view: &View, canvas: &mut Canvas) {
     traffic(&mut scene, &mut s, &street, road);
     crossing(&mut scene, &mut s, &street, road);
     details(&mut scene, &mut s, &street, road);
-    scene.announce(&mut painter);
-    sky.paint_behind(view, &mut painter);
-    ground.paint(&mut painter);
-    scene.paint(&mut painter);
     if street.tram {
-        wires(&mut painter, &street, &road);
+        // in front of everything
+        scene.add(f32::NEG_INFINITY, |p| wires(p, &street, &road));
     }
+    scene.announce(&mut painter);
+    scene.paint(&mut painter, |painter| {
+        sky.paint_behind(view, painter);
+        ground.paint(painter);
+    });
 }
 
 fn ground(view: &View, street: &Street, road: Road, palette: Palette, s: &mut Stream) -> Ground {

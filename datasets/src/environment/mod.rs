@@ -16,6 +16,7 @@ pub mod house;
 mod industrial_estate;
 pub mod industry;
 mod inner_city;
+mod layers;
 mod motorway;
 mod mountain;
 pub mod painter;

@@ -30,9 +30,8 @@ pub(super) fn paint(view: &View, canvas: &mut Canvas) {
     let place = Place::new(view, WIDTH_METRES, s.range(-1.0, 1.0) / 700.0);
     let median = s.range(2.6, 4.2);
     let sky = Sky::new(view);
-    sky.paint(view, canvas);
     let mut painter = Painter::new(canvas, view, sky.haze(), s.range(1000.0, 3000.0));
-    ground(&place, median, &mut painter, &mut s);
+    let ground = ground(&place, median, &mut s);
     let mut scene = Scene::new();
     borders(&place, median, &mut scene, &mut s);
     rails(&place, median, &mut scene);
@@ -44,10 +43,13 @@ pub(super) fn paint(view: &View, canvas: &mut Canvas) {
     if over > 1 {
         bridge(&place, median, &mut scene, &mut s);
     }
-    scene.paint(&mut painter);
+    scene.paint(&mut painter, |painter| {
+        sky.paint(view, painter);
+        ground.paint(painter);
+    });
 }
 
-fn ground(place: &Place, median: f32, painter: &mut Painter<'_>, s: &mut Stream) {
+fn ground(place: &Place, median: f32, s: &mut Stream) -> Ground {
     let w = WIDTH_METRES;
     let far = -2.0 * w - median;
     let road =
@@ -74,7 +76,7 @@ fn ground(place: &Place, median: f32, painter: &mut Painter<'_>, s: &mut Stream)
             ground.markings.push(Marking::lane_motorway(across));
         }
     }
-    ground.paint(painter);
+    ground
 }
 
 /// Noise barriers or bushes and trees on both sides, woods far away.

@@ -39,12 +39,13 @@ pub(super) fn paint(view: &View, canvas: &mut Canvas) {
     let (far, near, hills) = ranges(&mut s);
     near.announce(&mut painter);
     hills.announce(&mut painter);
-    sky.paint_behind(view, &mut painter);
-    far.paint(&mut painter, &place.palette);
-    near.paint(&mut painter, &place.palette);
-    hills.paint(&mut painter, &place.palette);
-    ground(&place, &mut painter, &mut s);
-    scene.paint(&mut painter);
+    scene.paint(&mut painter, |painter| {
+        sky.paint_behind(view, painter);
+        far.paint(painter, &place.palette);
+        near.paint(painter, &place.palette);
+        hills.paint(painter, &place.palette);
+        ground(&place, painter, &mut s);
+    });
 }
 
 /// Far peaks, nearer peaks, wooded foothills; each range hides the foot of the one behind it.

@@ -22,6 +22,7 @@
 use crate::canvas::{Canvas, Rgb};
 use crate::geometry::{Camera, Vec3};
 
+use super::layers::Layers;
 use super::{Light, View};
 
 /// Nearest depth that is painted, metres.
@@ -41,10 +42,30 @@ pub struct Painter<'a> {
     /// Distance at which half of an object's light is replaced by haze, metres.
     pub haze_metres: f32,
     /// Depth of the nearest opaque surface announced for each pixel; empty while there is none.
-    nearest: Vec<f32>,
+    pub(super) nearest: Vec<f32>,
+    /// What nearer things hide, and what waits to be laid over the rest.
+    pub(super) layers: Layers,
 }
 
-/// Where a pixel lies on a plane.
+/// A plane in the world: a point of it and two unit vectors in it, not necessarily perpendicular.
+#[derive(Clone, Copy, Debug)]
+struct Plane {
+    origin: Vec3,
+    unit_u: Vec3,
+    unit_v: Vec3,
+}
+
+/// Where the ray of a pixel meets a plane: metres along the two unit vectors, width of the pixel on the
+/// plane and depth, metres.
+#[derive(Clone, Copy, Debug)]
+struct Hit {
+    u: f32,
+    v: f32,
+    footprint: f32,
+    depth: f32,
+}
+
+/// Where the pixels lie on a plane.
 #[derive(Clone, Copy, Debug)]
 struct PlaneMap {
     /// Coefficients of x, y and 1 (pixels) of the numerators of u and v and of the denominator.
@@ -59,7 +80,8 @@ struct PlaneMap {
 }
 
 impl PlaneMap {
-    fn new(camera: &Camera, origin: Vec3, unit_u: Vec3, unit_v: Vec3) -> Option<Self> {
+    fn new(camera: &Camera, plane: Plane) -> Option<Self> {
+        let Plane { origin, unit_u, unit_v } = plane;
         let o = camera.rotation.inverse(origin.minus(camera.position));
         let (eu, ev) = (camera.rotation.inverse(unit_u), camera.rotation.inverse(unit_v));
         let n = eu.cross(ev);
@@ -86,6 +108,37 @@ impl PlaneMap {
             pixel_metres: 1.0 / (camera.focal_px * cosine.sqrt()),
         })
     }
+
+    /// The row of pixels whose centres lie at this height.
+    fn row(&self, y: f32) -> Row<'_> {
+        let at = |k: &[f32; 3]| k[1] * y + k[2];
+        Row { map: self, u: at(&self.u), v: at(&self.v), w: at(&self.w) }
+    }
+}
+
+/// A plane along one row of pixels.
+#[derive(Clone, Copy, Debug)]
+struct Row<'a> {
+    map: &'a PlaneMap,
+    u: f32,
+    v: f32,
+    w: f32,
+}
+
+impl Row<'_> {
+    /// Where the ray of the pixel in a column meets the plane.
+    #[inline]
+    fn at(&self, x: usize) -> Option<Hit> {
+        let map = self.map;
+        let x = x as f32 + 0.5;
+        let inverse = 1.0 / (map.w[0] * x + self.w);
+        let depth = map.depth_numerator * inverse;
+        let u = (map.u[0] * x + self.u) * inverse - map.u0;
+        let v = (map.v[0] * x + self.v) * inverse - map.v0;
+        // the edge of a clipped polygon may fall just outside the plane's visible half
+        let ahead = depth > 0.0 && depth < 1e7;
+        ahead.then_some(Hit { u, v, footprint: depth * map.pixel_metres, depth })
+    }
 }
 
 impl<'a> Painter<'a> {
@@ -93,6 +146,7 @@ impl<'a> Painter<'a> {
     #[must_use]
     pub fn new(canvas: &'a mut Canvas, view: &View, haze: Rgb, haze_metres: f32) -> Self {
         Self {
+            layers: Layers::new(canvas),
             canvas,
             camera: view.camera,
             light: view.light,
@@ -135,11 +189,16 @@ impl<'a> Painter<'a> {
         mut shade: impl FnMut(f32, f32, f32) -> (Rgb, f32),
     ) {
         let (haze, haze_metres) = (self.haze, self.haze_metres);
-        self.visit(points, origin, unit_u, unit_v, |pixel, u, v, footprint, depth| {
-            let (colour, opacity) = shade(u, v, footprint);
+        let plane = Plane { origin, unit_u, unit_v };
+        self.visit(points, plane, |layers, index, pixel, hit| {
+            let (colour, opacity) = shade(hit.u, hit.v, hit.footprint);
             if opacity > 0.0 {
-                let colour = colour.mix(haze, depth / (depth + haze_metres));
-                *pixel = if opacity >= 1.0 { colour } else { pixel.mix(colour, opacity) };
+                let colour = colour.mix(haze, hit.depth / (hit.depth + haze_metres));
+                if opacity >= 1.0 {
+                    layers.set(index, pixel, colour);
+                } else {
+                    layers.over(index, pixel, colour, opacity);
+                }
             }
         });
     }
@@ -169,16 +228,12 @@ impl<'a> Painter<'a> {
         let corners =
             [origin, origin.plus(edge_u), origin.plus(edge_u).plus(edge_v), origin.plus(edge_v)];
         let haze_metres = self.haze_metres;
-        self.visit(
-            &corners,
-            origin,
-            edge_u.unit(),
-            edge_v.unit(),
-            |pixel, u, v, footprint, depth| {
-                let air = depth / (depth + haze_metres);
-                *pixel = pixel.times(factor(u, v, footprint).mix(Rgb::grey(1.0), air));
-            },
-        );
+        let plane = Plane { origin, unit_u: edge_u.unit(), unit_v: edge_v.unit() };
+        self.visit(&corners, plane, |layers, index, pixel, hit| {
+            let air = hit.depth / (hit.depth + haze_metres);
+            let factor = factor(hit.u, hit.v, hit.footprint);
+            layers.times(index, pixel, factor.mix(Rgb::grey(1.0), air));
+        });
     }
 
     /// Announce an opaque convex polygon that will be painted: whatever lies behind it is skipped from now
@@ -186,15 +241,17 @@ impl<'a> Painter<'a> {
     pub fn occlude(&mut self, points: &[Vec3]) {
         let [origin, second, third, ..] = *points else { return };
         let (unit_u, unit_v) = (second.minus(origin).unit(), third.minus(second).unit());
-        let mut nearest = core::mem::take(&mut self.nearest);
+        let Self { canvas, camera, nearest, .. } = self;
         if nearest.is_empty() {
-            nearest = vec![f32::MAX; self.canvas.width * self.canvas.height];
+            *nearest = vec![f32::MAX; canvas.width * canvas.height];
         }
-        self.scan(points, origin, unit_u, unit_v, |index, _, _, _, _, depth| {
-            // the surface itself must stay in front of its mark
-            nearest[index] = nearest[index].min(depth * 1.02 + 0.3);
+        let plane = Plane { origin, unit_u, unit_v };
+        scan(canvas, camera, points, plane, |index, _, x, row| {
+            if let Some(hit) = row.at(x) {
+                // the surface itself must stay in front of its mark
+                nearest[index] = nearest[index].min(hit.depth * 1.02 + 0.3);
+            }
         });
-        self.nearest = nearest;
     }
 
     /// Announce the sides of a box, see [`Painter::occlude`].
@@ -212,74 +269,77 @@ impl<'a> Painter<'a> {
         }
     }
 
-    /// Depths of announced surfaces, row by row; empty if there is none.
-    #[must_use]
-    pub fn nearest(&self) -> &[f32] {
-        &self.nearest
-    }
-
-    /// Call `visit(pixel, u, v, footprint, depth)` for every pixel of a convex polygon that no announced
-    /// surface hides.
+    /// Call `visit` for every pixel of a convex polygon that neither a nearer thing nor an announced surface
+    /// hides.
     fn visit(
         &mut self,
         points: &[Vec3],
-        origin: Vec3,
-        unit_u: Vec3,
-        unit_v: Vec3,
-        mut visit: impl FnMut(&mut Rgb, f32, f32, f32, f32),
+        plane: Plane,
+        mut visit: impl FnMut(&mut Layers, usize, &mut Rgb, Hit),
     ) {
-        let nearest = core::mem::take(&mut self.nearest);
-        self.scan(points, origin, unit_u, unit_v, |index, pixel, u, v, footprint, depth| {
-            if nearest.get(index).is_none_or(|&n| depth <= n) {
-                visit(pixel, u, v, footprint, depth);
+        let Self { canvas, camera, layers, nearest, .. } = self;
+        scan(canvas, camera, points, plane, |index, pixel, x, row| {
+            if layers.hides(index) {
+                return;
+            }
+            let Some(hit) = row.at(x) else { return };
+            if nearest.get(index).is_none_or(|&n| hit.depth <= n) {
+                visit(layers, index, pixel, hit);
             }
         });
-        self.nearest = nearest;
     }
 
-    /// Call `visit(index, pixel, u, v, footprint, depth)` for every pixel of a convex polygon that is not
-    /// marked as unseen on the canvas.
-    fn scan(
-        &mut self,
-        points: &[Vec3],
-        origin: Vec3,
-        unit_u: Vec3,
-        unit_v: Vec3,
-        mut visit: impl FnMut(usize, &mut Rgb, f32, f32, f32, f32),
-    ) {
-        let Some(map) = PlaneMap::new(&self.camera, origin, unit_u, unit_v) else { return };
-        let outline = project_clipped(&self.camera, points);
-        let outline = outline.as_slice();
-        let (top, bottom) = outline
-            .iter()
-            .fold((f32::MAX, f32::MIN), |(low, high), p| (low.min(p.1), high.max(p.1)));
-        if outline.len() < 3 || bottom <= 0.0 {
-            return;
-        }
-        let width = self.canvas.width;
-        for y in rows(top, bottom, self.canvas.height) {
-            let yc = y as f32 + 0.5;
-            let Some((left, right)) = span(outline, yc) else { continue };
-            let columns = rows(left, right, width);
-            let (wy, uy, vy) =
-                (map.w[1] * yc + map.w[2], map.u[1] * yc + map.u[2], map.v[1] * yc + map.v[2]);
-            let parts = self.canvas.seen(y, columns);
-            let row = &mut self.canvas.pixels[y * width..(y + 1) * width];
-            for part in parts {
-                for (x, pixel) in part.clone().zip(&mut row[part]) {
-                    let xc = x as f32 + 0.5;
-                    let inverse = 1.0 / (map.w[0] * xc + wy);
-                    let depth = map.depth_numerator * inverse;
-                    let u = (map.u[0] * xc + uy) * inverse - map.u0;
-                    let v = (map.v[0] * xc + vy) * inverse - map.v0;
-                    // the edge of a clipped polygon may fall just outside the plane's visible half
-                    if depth > 0.0 && depth < 1e7 {
-                        visit(y * width + x, pixel, u, v, depth * map.pixel_metres, depth);
-                    }
-                }
+    /// Lay what waits over the backdrop, see [`Layers`].
+    pub(super) fn finish(&mut self) {
+        self.layers.finish(self.canvas);
+    }
+}
+
+/// Call `visit(index, pixel, column, row)` for every pixel of a convex polygon that is not marked as unseen on
+/// the canvas.
+#[inline]
+fn scan(
+    canvas: &mut Canvas,
+    camera: &Camera,
+    points: &[Vec3],
+    plane: Plane,
+    mut visit: impl FnMut(usize, &mut Rgb, usize, &Row<'_>),
+) {
+    let outline = project_clipped(camera, points);
+    let outline = outline.as_slice();
+    if outline.len() < 3 || !touches(outline, canvas) {
+        return;
+    }
+    let Some(map) = PlaneMap::new(camera, plane) else { return };
+    let (top, bottom) = extent(outline.iter().map(|p| p.1));
+    let width = canvas.width;
+    for y in rows(top, bottom, canvas.height) {
+        let yc = y as f32 + 0.5;
+        let Some((left, right)) = span(outline, yc) else { continue };
+        let parts = canvas.seen(y, rows(left, right, width));
+        let line = map.row(yc);
+        let row = &mut canvas.pixels[y * width..(y + 1) * width];
+        for part in parts {
+            for (x, pixel) in part.clone().zip(&mut row[part]) {
+                visit(y * width + x, pixel, x, &line);
             }
         }
     }
+}
+
+/// Smallest and largest value.
+fn extent(values: impl Iterator<Item = f32>) -> (f32, f32) {
+    values.fold((f32::MAX, f32::MIN), |(low, high), v| (low.min(v), high.max(v)))
+}
+
+/// Whether an outline may cover a pixel of the canvas.
+fn touches(outline: &[(f32, f32)], canvas: &Canvas) -> bool {
+    let (left, right) = extent(outline.iter().map(|p| p.0));
+    let (top, bottom) = extent(outline.iter().map(|p| p.1));
+    // edges are interpolated between corners that may lie far outside: room for the rounding of that
+    let room = 1.0 + 1e-6 * (left.abs() + right.abs());
+    let (width, height) = (canvas.width as f32, canvas.height as f32);
+    bottom > 0.0 && top < height && right > -room && left < width + room
 }
 
 /// Canvas rows (or columns) whose centres lie in [low, high).

@@ -48,9 +48,10 @@ pub(super) fn paint(view: &View, canvas: &mut Canvas) {
     behind(&place, &mut scene, &mut s);
     kerbside(&place, &mut scene, &mut s);
     scene.announce(&mut painter);
-    sky.paint_behind(view, &mut painter);
-    ground.paint(&mut painter);
-    scene.paint(&mut painter);
+    scene.paint(&mut painter, |painter| {
+        sky.paint_behind(view, painter);
+        ground.paint(painter);
+    });
 }
 
 fn ground(place: &Place, right: Row, left: Row, s: &mut Stream) -> Ground {

@@ -1,4 +1,4 @@
-//! A list of things to paint, sorted by distance: the painter's algorithm.
+//! A list of things to paint, sorted by distance: the painter's algorithm, from near to far.
 
 use crate::canvas::Rgb;
 use crate::geometry::Vec3;
@@ -8,7 +8,7 @@ use super::painter::Painter;
 
 type Paint<'s> = Box<dyn FnOnce(&mut Painter<'_>) + 's>;
 
-/// Things that stand on the ground, collected in any order and painted farthest first.
+/// Things that stand on the ground, collected in any order and laid over each other farthest first.
 #[derive(Default)]
 pub struct Scene<'s> {
     occluders: Vec<Paint<'s>>,
@@ -72,17 +72,25 @@ impl<'s> Scene<'s> {
         }
     }
 
-    /// Paint everything.
-    pub fn paint(mut self, painter: &mut Painter<'_>) {
+    /// Paint everything in front of the backdrop. What was announced before keeps the backdrop back as well;
+    /// what this call announces, only things.
+    pub fn paint(mut self, painter: &mut Painter<'_>, backdrop: impl FnOnce(&mut Painter<'_>)) {
+        let behind_backdrop = (!self.occluders.is_empty()).then(|| painter.nearest.clone());
         self.announce(painter);
-        for shadow in self.shadows {
-            shadow(painter);
-        }
         // stable: things at the same distance keep the order in which they were added
         self.things.sort_by(|a, b| b.0.total_cmp(&a.0));
-        for (_, paint) in self.things {
+        let things = self.things.into_iter().map(|(_, paint)| paint);
+        // far to near is backdrop, shadows, things; painted from near to far, see `layers.rs`
+        for paint in self.shadows.into_iter().chain(things).rev() {
+            painter.layers.begin();
             paint(painter);
         }
+        painter.layers.begin_backdrop();
+        if let Some(nearest) = behind_backdrop {
+            painter.nearest = nearest;
+        }
+        backdrop(painter);
+        painter.finish();
     }
 }
 

@@ -14,6 +14,8 @@ use crate::geometry::Vec3;
 use crate::num::smoothstep;
 use crate::rng::{Stream, key};
 
+use super::layers::Layers;
+use super::painter::Painter;
 use super::tile::{Field, Pattern};
 use super::{Light, View};
 
@@ -52,7 +54,7 @@ pub struct Sky {
 }
 
 /// One node of the coarse grid.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Node {
     clear: Rgb,
     density: f32,
@@ -71,6 +73,35 @@ impl Node {
             veil: l(self.veil, o.veil),
             elevation: l(self.elevation, o.elevation),
         }
+    }
+}
+
+/// The coarse grid over a canvas. Much of the sky is hidden: a node is worked out when it is first asked for.
+#[derive(Debug)]
+struct Grid<'a> {
+    sky: &'a Sky,
+    view: &'a View,
+    nodes: Vec<Option<Node>>,
+    columns: usize,
+}
+
+impl<'a> Grid<'a> {
+    fn new(sky: &'a Sky, view: &'a View, canvas: &Canvas) -> Self {
+        let (columns, rows) = (canvas.width.div_ceil(GRID) + 1, canvas.height.div_ceil(GRID) + 1);
+        Self { sky, view, nodes: vec![None; columns * rows], columns }
+    }
+
+    fn node(&mut self, x: usize, y: usize) -> Node {
+        let (sky, view) = (self.sky, self.view);
+        *self.nodes[y * self.columns + x].get_or_insert_with(|| {
+            let d = view.camera.ray((x * GRID) as f32, (y * GRID) as f32);
+            if d.y < -0.12 { Node { elevation: d.y, ..Node::default() } } else { sky.node(d) }
+        })
+    }
+
+    /// Between a node (t = 0) and the one below it (t = 1).
+    fn edge(&mut self, x: usize, y: usize, t: f32) -> Node {
+        self.node(x, y).mix(self.node(x, y + 1), t)
     }
 }
 
@@ -187,40 +218,32 @@ impl Sky {
     }
 
     /// Paint the sky onto every pixel whose ray rises (and a little below, to meet the ground).
-    pub fn paint(&self, view: &View, canvas: &mut Canvas) {
-        self.paint_where(view, canvas, &[]);
+    pub fn paint(&self, view: &View, painter: &mut Painter<'_>) {
+        let Painter { canvas, layers, .. } = painter;
+        self.paint_where(view, canvas, layers, &[]);
     }
 
     /// As [`Sky::paint`], but only where no announced surface hides it.
-    pub fn paint_behind(&self, view: &View, painter: &mut super::painter::Painter<'_>) {
-        let nearest = painter.nearest().to_vec();
+    pub fn paint_behind(&self, view: &View, painter: &mut Painter<'_>) {
+        let Painter { canvas, layers, nearest, .. } = painter;
         // what an announced surface fails to cover by a pixel must not keep what was on the canvas
-        painter.canvas.pixels.fill(self.haze());
-        self.paint_where(view, painter.canvas, &nearest);
+        let haze = self.haze();
+        for (pixel, open) in canvas.pixels.iter_mut().zip(layers.open()) {
+            if open {
+                *pixel = haze;
+            }
+        }
+        self.paint_where(view, canvas, layers, nearest);
     }
 
-    fn paint_where(&self, view: &View, canvas: &mut Canvas, nearest: &[f32]) {
-        let (columns, rows) = (canvas.width.div_ceil(GRID) + 1, canvas.height.div_ceil(GRID) + 1);
-        let nodes: Vec<Node> = (0..columns * rows)
-            .map(|i| {
-                let (x, y) = (i % columns * GRID, i / columns * GRID);
-                let d = view.camera.ray(x as f32, y as f32);
-                if d.y < -0.12 { Node { elevation: d.y, ..Node::default() } } else { self.node(d) }
-            })
-            .collect();
+    fn paint_where(&self, view: &View, canvas: &mut Canvas, layers: &Layers, nearest: &[f32]) {
+        let mut grid = Grid::new(self, view, canvas);
         let width = canvas.width;
         let unseen = &canvas.unseen;
         for (y, row) in canvas.pixels.chunks_mut(width).enumerate() {
             let gap = unseen.get(y).cloned().unwrap_or_default();
             let fy = (y % GRID) as f32 / GRID as f32 + 0.5 / GRID as f32;
-            let upper = &nodes[y / GRID * columns..];
-            let lower = &nodes[(y / GRID + 1) * columns..];
             for (cell, pixels) in row.chunks_mut(GRID).enumerate() {
-                let left = upper[cell].mix(lower[cell], fy);
-                let right = upper[cell + 1].mix(lower[cell + 1], fy);
-                if left.elevation < -0.05 && right.elevation < -0.05 {
-                    continue;
-                }
                 let start = cell * GRID;
                 if gap.start <= start && start + pixels.len() <= gap.end {
                     continue;
@@ -230,13 +253,24 @@ impl Sky {
                 if hidden.is_some_and(|h| h.iter().all(|&n| n < f32::MAX)) {
                     continue;
                 }
+                if (first..first + pixels.len()).all(|index| layers.hides(index)) {
+                    continue;
+                }
+                let left = grid.edge(cell, y / GRID, fy);
+                let right = grid.edge(cell + 1, y / GRID, fy);
+                if left.elevation < -0.05 && right.elevation < -0.05 {
+                    continue;
+                }
                 for (x, pixel) in pixels.iter_mut().enumerate() {
+                    if layers.hides(first + x) {
+                        continue;
+                    }
                     let fx = x as f32 / GRID as f32 + 0.5 / GRID as f32;
                     *pixel = self.pixel(&left.mix(right, fx));
                 }
             }
         }
-        self.paint_sun(view, canvas);
+        self.paint_sun(view, canvas, layers);
     }
 
     fn pixel(&self, n: &Node) -> Rgb {
@@ -248,7 +282,7 @@ impl Sky {
     }
 
     /// The disc of the sun, if it is in the picture and not behind clouds.
-    fn paint_sun(&self, view: &View, canvas: &mut Canvas) {
+    fn paint_sun(&self, view: &View, canvas: &mut Canvas, layers: &Layers) {
         let sun = self.light.sun;
         if sun.luminance() < 0.02 {
             return;
@@ -260,12 +294,16 @@ impl Sky {
         let limit = |a: f32, size: usize| a.clamp(0.0, size as f32) as usize;
         for py in limit(y - reach, canvas.height)..limit(y + reach, canvas.height) {
             for px in limit(x - reach, canvas.width)..limit(x + reach, canvas.width) {
+                let index = py * canvas.width + px;
+                if layers.hides(index) {
+                    continue;
+                }
                 let (dx, dy) = (px as f32 + 0.5 - x, py as f32 + 0.5 - y);
                 let d = (dx * dx + dy * dy).sqrt() / radius;
                 let disc = 1.0 - smoothstep(0.8, 1.2, d);
                 let halo = (1.0 - d / 9.0).max(0.0);
                 let add = sun.scale(4.0 * disc + 0.9 * halo * halo * halo);
-                let p = &mut canvas.pixels[py * canvas.width + px];
+                let p = &mut canvas.pixels[index];
                 *p = p.plus(add);
             }
         }

@@ -99,7 +99,8 @@ impl Painter<'_> {
         let across_reach = reach * (1.0 + slope * slope).sqrt();
         let first = (m0.min(m1) - 0.5).clamp(0.0, m_limit);
         let last = (m0.max(m1) + 0.5).clamp(0.0, m_limit);
-        let haze = self.haze;
+        let Self { canvas, layers, haze, haze_metres, .. } = self;
+        let (haze, haze_metres) = (*haze, *haze_metres);
         for m in first as usize..(last + 0.999) as usize {
             if m as f32 >= m_limit {
                 break;
@@ -111,6 +112,10 @@ impl Painter<'_> {
             for n in low as usize..high as usize {
                 let nc = n as f32 + 0.5;
                 let (x, y, px, py) = if steep { (n, m, nc, mc) } else { (m, n, mc, nc) };
+                let index = y * canvas.width + x;
+                if layers.hides(index) {
+                    continue;
+                }
                 let (ex, ey) = (px - ax, py - ay);
                 let along = ex * ux + ey * uy;
                 // half a pixel of overlap joins the pieces of a chain
@@ -123,8 +128,8 @@ impl Painter<'_> {
                 if cover > 0.003 {
                     let depth = za + (zb - za) * t;
                     let s = (across / wide).clamp(-1.0, 1.0);
-                    let colour = shade(s, t).mix(haze, depth / (depth + self.haze_metres));
-                    self.canvas.blend(x, y, colour, cover);
+                    let colour = shade(s, t).mix(haze, depth / (depth + haze_metres));
+                    layers.over(index, &mut canvas.pixels[index], colour, cover);
                 }
             }
         }

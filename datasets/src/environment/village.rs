@@ -32,17 +32,18 @@ pub(super) fn paint(view: &View, canvas: &mut Canvas) {
     church(&place, &mut scene, &mut s);
     gardens(&place, &mut scene, &mut s);
     scene.announce(&mut painter);
-    sky.paint_behind(view, &mut painter);
-    if s.chance(0.75) {
-        let distance = s.range(600.0, 1100.0);
-        let height = (0.02 * distance, distance * s.range(0.05, 0.12));
-        let cover = if s.chance(0.5) { Cover::Wood } else { Cover::Fields };
-        let feature = distance * s.range(0.4, 0.8);
-        let hills = Hills { distance, height, feature, cover, seed: s.bits() };
-        hills.paint(&mut painter, &place.palette);
-    }
-    ground(&place, &mut painter, &mut s);
-    scene.paint(&mut painter);
+    scene.paint(&mut painter, |painter| {
+        sky.paint_behind(view, painter);
+        if s.chance(0.75) {
+            let distance = s.range(600.0, 1100.0);
+            let height = (0.02 * distance, distance * s.range(0.05, 0.12));
+            let cover = if s.chance(0.5) { Cover::Wood } else { Cover::Fields };
+            let feature = distance * s.range(0.4, 0.8);
+            let hills = Hills { distance, height, feature, cover, seed: s.bits() };
+            hills.paint(painter, &place.palette);
+        }
+        ground(&place, painter, &mut s);
+    });
 }
 
 fn ground(place: &Place, painter: &mut Painter<'_>, s: &mut Stream) {
