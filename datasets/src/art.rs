@@ -12,6 +12,8 @@
     reason = "texel positions are clamped to the texture before the cast"
 )]
 
+mod plain;
+
 use std::sync::OnceLock;
 
 use resvg::{tiny_skia, usvg};
@@ -20,6 +22,8 @@ use crate::canvas::{Rgb, srgb_decode, srgb_encode};
 use crate::catalogue::{Catalogue, Sign};
 use crate::num::to_u8;
 use crate::plate::Face;
+
+use plain::Plain;
 
 include!(concat!(env!("OUT_DIR"), "/svgs.rs"));
 
@@ -63,6 +67,7 @@ pub struct Texture {
     pub alpha: Vec<u8>,
     size_mm: [f32; 2],
     levels: Vec<Level>,
+    plain: Plain,
 }
 
 /// Linear light of an 8-bit sRGB value.
@@ -131,13 +136,28 @@ pub fn rasterize(sign: &Sign, texels: u32) -> Result<Texture, ArtError> {
     while let Some(next) = levels.last().and_then(halve) {
         levels.push(next);
     }
-    Ok(Texture { width, height, texel_mm, alpha, size_mm: sign.size_mm, levels })
+    let plain = Plain::new(&levels[0]);
+    Ok(Texture { width, height, texel_mm, alpha, size_mm: sign.size_mm, levels, plain })
 }
 
 /// Continue the colours outside the drawing, from the nearest texel in steps to the four
 /// neighbours, so that filtering at the edge never mixes in emptiness.
 fn spread(colours: &mut [Option<[u8; 3]>], width: usize, height: usize) {
-    let mut front: Vec<usize> = (0..colours.len()).filter(|&i| colours[i].is_some()).collect();
+    // those with an empty neighbour alone pass their colour on
+    let mut front = Vec::new();
+    for y in 0..height {
+        for x in 0..width {
+            let i = y * width + x;
+            let empty = |j: usize| colours[j].is_none();
+            let passes = x > 0 && empty(i - 1)
+                || x + 1 < width && empty(i + 1)
+                || y > 0 && empty(i - width)
+                || y + 1 < height && empty(i + width);
+            if passes && colours[i].is_some() {
+                front.push(i);
+            }
+        }
+    }
     while !front.is_empty() {
         let mut next = Vec::new();
         for &i in &front {
@@ -211,6 +231,21 @@ impl Level {
 }
 
 impl Texture {
+    /// What [`Texture::sample`] gives at all points no farther than `radius_mm` in x and y, if it is known
+    /// to be the same.
+    #[must_use]
+    #[inline]
+    fn plain_colour(&self, x_mm: f32, y_mm: f32, radius_mm: f32, footprint_mm: f32) -> Option<Rgb> {
+        let u = (x_mm + 0.5 * self.size_mm[0]) / self.texel_mm;
+        let v = (0.5 * self.size_mm[1] - y_mm) / self.texel_mm;
+        // A sample takes two texels each way, on the coarser of two levels at most this wide; one more for
+        // the rounding.
+        let widest = 2.0 * (footprint_mm / self.texel_mm).max(1.0);
+        let [r, g, b] = self.plain.colour(u, v, radius_mm / self.texel_mm + 2.0 * widest + 1.0)?;
+        let table = decode_table();
+        Some(Rgb::new(table[usize::from(r)], table[usize::from(g)], table[usize::from(b)]))
+    }
+
     /// Linear-light reflectance around a point, millimetres from the plate's centre, x right, y up,
     /// averaged over about `footprint_mm`; outside the drawing the colour of its edge.
     #[must_use]
@@ -269,6 +304,11 @@ impl Face for SignFace {
     #[inline]
     fn colour(&self, x: f32, y: f32, footprint: f32) -> Rgb {
         self.texture.sample(x, y, footprint)
+    }
+
+    #[inline]
+    fn plain_colour(&self, x: f32, y: f32, radius: f32, footprint: f32) -> Option<Rgb> {
+        self.texture.plain_colour(x, y, radius, footprint)
     }
 }
 

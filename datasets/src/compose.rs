@@ -156,11 +156,18 @@ fn background_side(pose: &ScenePose, scale: f32) -> usize {
 fn resample(background: &Canvas, scale: f32, pose: &ScenePose, out: &mut Canvas) {
     let shift = 0.5 * background.width as f32;
     let width = out.width;
+    // a row of positions first: that is arithmetic on rows, which processors do several pixels at a time
+    let centres: Vec<f32> = (0..width).map(|x| x as f32 + 0.5).collect();
+    let mut places = vec![(0.0, 0.0); width];
     for (y, row) in out.pixels.chunks_exact_mut(width).enumerate() {
-        for (x, pixel) in row.iter_mut().enumerate() {
-            let (ix, iy) = pose.lens.undistort(x as f32 + 0.5, y as f32 + 0.5);
+        let yc = y as f32 + 0.5;
+        for (place, &xc) in places.iter_mut().zip(&centres) {
+            let (ix, iy) = pose.lens.undistort(xc, yc);
             let bx = (ix - pose.lens.centre) * scale + shift;
             let by = (iy - pose.lens.centre) * scale + shift;
+            *place = (bx, by);
+        }
+        for (pixel, &(bx, by)) in row.iter_mut().zip(&places) {
             *pixel = bilinear(background, bx, by);
         }
     }

@@ -37,20 +37,21 @@ fn expose(canvas: &Canvas, config: &FormationConfig, gain: Rgb) -> RgbImage {
     let mut bytes = Vec::with_capacity(3 * width * height);
     let (cx, cy) = (0.5 * width as f32, 0.5 * height as f32);
     let to_corner = 1.0 / (cx * cx + cy * cy);
-    let noise = Noise::new(config);
+    let mut noise = Noise::new(config);
+    // in steps over whole rows, whose arithmetic processors do for several values at a time
+    let mut values = vec![0.0; 3 * width];
     for (y, row) in canvas.pixels.chunks_exact(width).enumerate() {
         let dy = y as f32 + 0.5 - cy;
-        for (x, pixel) in row.iter().enumerate() {
+        for ((x, pixel), v) in row.iter().enumerate().zip(values.chunks_exact_mut(3)) {
             let dx = x as f32 + 0.5 - cx;
             let r2 = (dx * dx + dy * dy) * to_corner;
             // the fall-off of a simple lens is flat in the middle and steep towards the corner
             let light = 1.0 - config.vignetting * r2 * (0.4 + 0.6 * r2);
-            let v = pixel.times(gain).scale(light);
-            let index = (y * width + x) as u64;
-            for (channel, v) in [v.r, v.g, v.b].into_iter().enumerate() {
-                bytes.push(tone.level(noise.add(v, index, channel as u64)));
-            }
+            let lit = pixel.times(gain).scale(light);
+            v.copy_from_slice(&[lit.r, lit.g, lit.b]);
         }
+        noise.add(&mut values, y * width);
+        bytes.extend(values.iter().map(|&v| tone.level(v)));
     }
     let (width, height) = (u32::try_from(width), u32::try_from(height));
     RgbImage::from_raw(width.unwrap_or(0), height.unwrap_or(0), bytes).unwrap_or_default()
@@ -61,6 +62,8 @@ struct Noise {
     seed: u64,
     read_variance: f32,
     shot_variance: f32,
+    /// Standard normal numbers of a row.
+    normals: Vec<f32>,
 }
 
 impl Noise {
@@ -69,14 +72,24 @@ impl Noise {
             seed: config.noise_seed,
             read_variance: config.read_noise * config.read_noise,
             shot_variance: config.shot_noise * config.shot_noise,
+            normals: Vec::new(),
         }
     }
 
-    #[inline]
-    fn add(&self, v: f32, index: u64, channel: u64) -> f32 {
-        let bits = mix(self.seed ^ (4 * index + channel).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let variance = self.read_variance + self.shot_variance * v.clamp(0.0, 1.5);
-        v + variance.sqrt() * normal_from_bits(bits)
+    /// Add noise to the three values each of a row of pixels, of which the first has the number `first`.
+    fn add(&mut self, values: &mut [f32], first: usize) {
+        self.normals.clear();
+        for pixel in 0..values.len() / 3 {
+            let index = (first + pixel) as u64;
+            self.normals.extend((0..3).map(|channel| {
+                let place = (4 * index + channel).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                normal_from_bits(mix(self.seed ^ place))
+            }));
+        }
+        for (v, normal) in values.iter_mut().zip(&self.normals) {
+            let variance = self.read_variance + self.shot_variance * v.clamp(0.0, 1.5);
+            *v += variance.sqrt() * normal;
+        }
     }
 }
 

@@ -179,7 +179,9 @@ fn sides(core: &[[f32; 2]]) -> impl Iterator<Item = ([f32; 2], [f32; 2])> + '_ {
 /// Signed distance to a simple polygon: nearest side, sign from the crossing parity.
 fn polygon_distance(core: &[[f32; 2]], x: f32, y: f32) -> f32 {
     let (mut nearest, mut inside) = (f32::MAX, false);
-    for (a, b) in sides(core) {
+    for (i, a) in core.iter().enumerate() {
+        // not `sides`: this loop is the most frequent one of the sign
+        let b = if i + 1 < core.len() { core[i + 1] } else { core[0] };
         let (ex, ey) = (b[0] - a[0], b[1] - a[1]);
         let (px, py) = (x - a[0], y - a[1]);
         let t = ((px * ex + py * ey) / (ex * ex + ey * ey)).clamp(0.0, 1.0);

@@ -13,7 +13,6 @@
 use crate::camera_pose::{PlaneMap, PlatePose, ScenePose};
 use crate::canvas::{Canvas, Rgb};
 use crate::environment::Light;
-use crate::geometry::Vec3;
 use crate::num::{pow, radians};
 use crate::shadow::Shadow;
 use crate::surface::{Spot, Surface};
@@ -29,6 +28,12 @@ pub trait Face {
     /// Diffuse reflectance around a point, averaged over about `footprint` millimetres. Points a
     /// little outside continue the colour at the outline.
     fn colour(&self, x: f32, y: f32, footprint: f32) -> Rgb;
+
+    /// The value of [`Face::colour`] if it is known to be the same at all points no farther than `radius`
+    /// millimetres to the right or left and up or down.
+    fn plain_colour(&self, _x: f32, _y: f32, _radius: f32, _footprint: f32) -> Option<Rgb> {
+        None
+    }
 }
 
 /// Everything besides the face that the look of a plate depends on.
@@ -116,16 +121,24 @@ struct Patch {
     down: [f32; 2],
 }
 
-/// Point of the face at the centre of a pixel, millimetres.
-#[inline]
-fn on_face(pose: &ScenePose, map: &PlaneMap, px: usize, py: usize) -> (f32, f32) {
-    let (ix, iy) = pose.lens.undistort(px as f32 + 0.5, py as f32 + 0.5);
-    map.at(ix, iy)
+/// The centre of a pixel: its ideal pinhole position and the point of the face, millimetres.
+#[derive(Clone, Copy, Debug)]
+struct Centre {
+    ideal: (f32, f32),
+    face: (f32, f32),
+}
+
+impl Centre {
+    #[inline]
+    fn new(pose: &ScenePose, map: &PlaneMap, px: usize, py: usize) -> Self {
+        let ideal = pose.lens.undistort(px as f32 + 0.5, py as f32 + 0.5);
+        Self { ideal, face: map.at(ideal.0, ideal.1) }
+    }
 }
 
 impl Patch {
     fn new(pose: &ScenePose, map: &PlaneMap, px: usize, py: usize) -> Self {
-        let at = |px, py| on_face(pose, map, px, py);
+        let at = |px, py| Centre::new(pose, map, px, py).face;
         Self::between(at(px, py), at(px + 1, py), at(px, py + 1))
     }
 
@@ -144,6 +157,13 @@ impl Patch {
             self.x + a * self.right[0] + b * self.down[0],
             self.y + a * self.right[1] + b * self.down[1],
         )
+    }
+
+    /// No point of the pixel lies farther than this from its centre in x or in y, millimetres.
+    #[inline]
+    fn radius(&self) -> f32 {
+        let half = |k: usize| 0.5 * (self.right[k].abs() + self.down[k].abs());
+        half(0).max(half(1))
     }
 
     /// Longest and shortest extent of the pixel on the face, millimetres.
@@ -168,16 +188,16 @@ pub fn paint<F: Face>(
         [0.34, 0.67, 1.0].map(|k| PlaneMap::new(&scene.pose.camera, &scene.plate, k * depth));
     let shading = Shading::new(scene);
     let area = pixel_box(face.half_mm(), scene, canvas.width);
-    // points of the face at the centres of a row of pixels and of the row below it
+    // a row of pixels and the row below it
     let mut below: Vec<_> =
-        (area.left..=area.right).map(|px| on_face(scene.pose, &map, px, area.top)).collect();
-    let mut row = Vec::with_capacity(below.len());
+        (area.left..=area.right).map(|px| Centre::new(scene.pose, &map, px, area.top)).collect();
+    let mut row: Vec<Centre> = Vec::with_capacity(below.len());
     for py in area.top..area.bottom.min(canvas.height) {
         core::mem::swap(&mut row, &mut below);
         below.clear();
-        below.extend((area.left..=area.right).map(|px| on_face(scene.pose, &map, px, py + 1)));
+        below.extend((area.left..=area.right).map(|px| Centre::new(scene.pose, &map, px, py + 1)));
         for (i, px) in (area.left..area.right).enumerate() {
-            let patch = Patch::between(row[i], row[i + 1], below[i]);
+            let patch = Patch::between(row[i].face, row[i + 1].face, below[i].face);
             let (long, short) = patch.extents();
             let edge = face.signed_distance_mm(patch.x, patch.y);
             let reach = 0.75 * long;
@@ -207,7 +227,7 @@ pub fn paint<F: Face>(
                 continue;
             }
             let spot = Spot { x: patch.x, y: patch.y, edge, footprint: short };
-            let lit = shading.shade(colour, spot, px, py);
+            let lit = shading.shade(colour, spot, row[i].ideal);
             if cover < 1.0 {
                 canvas.blend(px, py, lit, cover);
             } else {
@@ -226,6 +246,13 @@ fn inner_colour<F: Face>(face: &F, patch: &Patch, short: f32) -> Rgb {
     // what is finer than a sample from glittering
     let footprint = 0.6 * short / INNER_SAMPLES as f32;
     let mut sum = Rgb::default();
+    if let Some(plain) = face.plain_colour(patch.x, patch.y, patch.radius(), footprint) {
+        // added up as below: the mean of equal numbers need not have their last bit
+        for _ in 0..INNER_SAMPLES * INNER_SAMPLES {
+            sum = sum.plus(plain);
+        }
+        return sum.scale(1.0 / (INNER_SAMPLES * INNER_SAMPLES) as f32);
+    }
     for j in 0..INNER_SAMPLES {
         for i in 0..INNER_SAMPLES {
             let (x, y) = patch.sample(i, j, INNER_SAMPLES);
@@ -273,7 +300,7 @@ fn rim_coverage<F: Face>(
     let reach = 1.1 * long;
     let mut outside = true;
     for map in back {
-        let (x, y) = on_face(pose, map, px, py);
+        let (x, y) = Centre::new(pose, map, px, py).face;
         let distance = face.signed_distance_mm(x, y);
         if distance < -reach {
             return 1.0;
@@ -306,6 +333,8 @@ struct Shading<'a> {
     shine: f32,
     /// Cosine below which the reflection of the sun is invisible.
     shine_from: f32,
+    /// What falls onto level ground.
+    on_ground: Rgb,
 }
 
 /// Reflectance of film at normal incidence (refractive index 1.5).
@@ -315,11 +344,13 @@ impl<'a> Shading<'a> {
     fn new(scene: &'a PlateScene<'a>) -> Self {
         let width = radians(scene.gloss_width_deg);
         let shine = (1.4 / (width * width)).max(8.0);
-        Self { scene, shine, shine_from: (1.0 - 8.0 / shine).max(0.0) }
+        let light = scene.light;
+        let on_ground = light.sun.scale(light.to_sun.y.max(0.0)).plus(light.sky);
+        Self { scene, shine, shine_from: (1.0 - 8.0 / shine).max(0.0), on_ground }
     }
 
-    /// Light that leaves a point of the face towards the camera.
-    fn shade(&self, art: Rgb, spot: Spot, px: usize, py: usize) -> Rgb {
+    /// Light that leaves a point of the face towards the camera, which sees it at the ideal position.
+    fn shade(&self, art: Rgb, spot: Spot, ideal: (f32, f32)) -> Rgb {
         let scene = self.scene;
         let finish = scene.surface.weather(art, spot);
         let (slope_x, slope_y) = scene.surface.slope(spot);
@@ -331,8 +362,7 @@ impl<'a> Shading<'a> {
             .minus(frame.up.scale(slope_y))
             .unit();
         let camera = &scene.pose.camera;
-        let (ix, iy) = scene.pose.lens.undistort(px as f32 + 0.5, py as f32 + 0.5);
-        let to_eye = camera.ray(ix, iy).scale(-1.0);
+        let to_eye = camera.ray(ideal.0, ideal.1).scale(-1.0);
         let light = scene.light;
         let facing = normal.dot(light.to_sun).max(0.0);
         let sun_share = if facing > 0.0 { scene.shadow.sun_share(spot.x, spot.y) } else { 0.0 };
@@ -343,7 +373,8 @@ impl<'a> Shading<'a> {
             .sun
             .scale(facing * sun_share)
             .plus(sky)
-            .plus(bounce(light, normal))
+            // the ground sends light up, which carries the sun's colour
+            .plus(self.on_ground.scale(0.18 * (0.5 - 0.5 * normal.y)))
             .plus(Rgb::new(1.0, 0.93, 0.80).scale(retro));
         let mut out = finish.albedo.times(received);
 
@@ -378,10 +409,4 @@ impl<'a> Shading<'a> {
         let metal = Rgb::new(0.40, 0.41, 0.42);
         metal.times(self.scene.light.on(outward))
     }
-}
-
-/// Light that the ground sends up to a surface; it carries the sun's colour.
-fn bounce(light: &Light, normal: Vec3) -> Rgb {
-    let ground = light.sun.scale(light.to_sun.y.max(0.0)).plus(light.sky);
-    ground.scale(0.18 * (0.5 - 0.5 * normal.y))
 }

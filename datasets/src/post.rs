@@ -42,6 +42,7 @@ pub struct Post {
 }
 
 const CLAMP_HALF_M: f32 = 0.014;
+const CLAMP_STANDS_OUT_M: f32 = 0.006;
 const BAND_HEIGHT_M: f32 = 0.18;
 
 impl Post {
@@ -139,6 +140,8 @@ impl Post {
         let (cx, cz) = (member.x - camera.position.x, member.z - camera.position.z);
         let plan_distance = (cx * cx + cz * cz).sqrt();
         let pixel_m = plan_distance / camera.focal_px;
+        // a pixel and more beyond the half width, where nothing is covered
+        let widest = member.radius * self.shape(member) + CLAMP_STANDS_OUT_M + pixel_m;
         for py in area.top..area.bottom {
             for px in area.left..area.right {
                 let (ix, iy) = pose.lens.undistort(px as f32 + 0.5, py as f32 + 0.5);
@@ -150,6 +153,9 @@ impl Post {
                 }
                 // signed distance from axis to ray, positive when the ray passes on the right
                 let beside = (ray.x * cz - ray.z * cx) / plan;
+                if beside.abs() > widest {
+                    continue;
+                }
                 let y = camera.position.y + ray.y / plan * (along - member.radius).max(0.0);
                 let half = self.half_width(member, y);
                 let side = (0.5 + (half - beside.abs()) / pixel_m).clamp(0.0, 1.0);
@@ -171,14 +177,18 @@ impl Post {
     }
 
     fn half_width(&self, member: &Member, y: f32) -> f32 {
-        let clamp = if self.is_clamp(y) { 0.006 } else { 0.0 };
-        let shape = if member.square {
+        let clamp = if self.is_clamp(y) { CLAMP_STANDS_OUT_M } else { 0.0 };
+        member.radius * self.shape(member) + clamp
+    }
+
+    /// Half the width that is seen, in radii.
+    fn shape(&self, member: &Member) -> f32 {
+        if member.square {
             let (sin, cos) = sin_cos(self.bearing);
             sin.abs() + cos.abs()
         } else {
             1.0
-        };
-        member.radius * shape + clamp
+        }
     }
 
     /// Light from the surface at share `t` of the half width right of the axis.

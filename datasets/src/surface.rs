@@ -150,8 +150,14 @@ impl Surface {
             albedo = albedo.mix(Rgb::new(0.50, 0.50, 0.485), opacity);
             gloss *= 1.0 - 0.8 * c.haze;
         }
+        let mut wobble = None;
         for streak in &self.streaks {
-            let opacity = streak.opacity_at(spot, &self.runs);
+            if !streak.may_reach(spot) {
+                continue;
+            }
+            let wobble = *wobble
+                .get_or_insert_with(|| WOBBLE * self.runs.signed(0.3, spot.y * METRES, 0.004));
+            let opacity = streak.opacity_at(spot, wobble);
             if opacity > 0.0 {
                 albedo = albedo.mix(streak.colour, opacity);
                 gloss *= 1.0 - 0.5 * opacity;
@@ -253,13 +259,23 @@ fn bolt_at(albedo: Rgb, bolt: [f32; 2], spot: Spot) -> Rgb {
     albedo.scale(1.0 - ring).mix(Rgb::grey(tone), head)
 }
 
+/// Twice the most millimetres that a streak swings to a side.
+const WOBBLE: f32 = 6.0;
+
 impl Streak {
-    fn opacity_at(&self, spot: Spot, runs: &Field) -> f32 {
+    /// False only where the opacity is 0.
+    #[inline]
+    fn may_reach(&self, spot: Spot) -> bool {
+        // noise lies within +-0.5 and the width grows by up to 0.8; a millimetre for the rounding
+        let reach = 0.5 * WOBBLE + 1.8 * self.width + 0.5 * spot.footprint + 1.0;
+        (spot.x - self.x).abs() <= reach && spot.y <= self.top
+    }
+
+    fn opacity_at(&self, spot: Spot, wobble: f32) -> f32 {
         let below = self.top - spot.y;
         if below < 0.0 || below > self.length {
             return 0.0;
         }
-        let wobble = 6.0 * runs.signed(0.3, spot.y * METRES, 0.004);
         let d = (spot.x - self.x - wobble).abs();
         // a run spreads a little on its way down and thins out
         let t = below / self.length;

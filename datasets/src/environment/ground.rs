@@ -136,6 +136,9 @@ pub struct Ground {
     blades: Field,
 }
 
+/// More than a ragged edge reaches beyond its line, metres.
+const RAGGED_METRES: f32 = 0.2;
+
 /// A ground position with its pixel's extent.
 #[derive(Clone, Copy)]
 struct Spot {
@@ -258,7 +261,9 @@ impl Ground {
         let Some(strip) = self.strips.get(index) else { return self.palette.grass[0] };
         // unpaved edges are ragged
         let mut colour = self.surface(strip.surface, spot);
-        if let Some(next) = self.strips.get(index + 1) {
+        // neither the pixel nor a ragged edge reaches farther
+        let near = |next: &&Strip| spot.across + 0.5 * spot.px_across - next.from > -RAGGED_METRES;
+        if let Some(next) = self.strips.get(index + 1).filter(near) {
             let over = (spot.across + 0.5 * spot.px_across - next.from) / spot.px_across;
             let ragged = matches!(next.surface, Surface::Grass | Surface::Gravel | Surface::Soil);
             let reach = if ragged {
@@ -370,6 +375,9 @@ impl Ground {
         }
         let n = self.medium.signed(u * 0.8 + 7.0, v * 0.5, 0.02);
         let line = 1.0 - smoothstep(0.0, 0.006 + 0.4 * spot.footprint, n.abs());
+        if line <= 0.0 {
+            return 0.0;
+        }
         let where_old = smoothstep(0.05, 0.2, self.coarse.signed(u + 31.0, v, 0.5));
         line * where_old * (1.0 - spot.footprint / 0.06)
     }

@@ -278,6 +278,9 @@ impl Sky {
         let fade = smoothstep(-0.01, 0.10, n.elevation);
         let cover = smoothstep(c.threshold, c.threshold + c.softness, n.density) * c.opacity * fade;
         let veiled = n.clear.mix(self.cloud_lit, n.veil * fade);
+        if cover <= 0.0 {
+            return veiled;
+        }
         veiled.mix(self.cloud_lit.mix(self.cloud_dark, n.shade).mix(n.clear, 0.1), cover)
     }
 
