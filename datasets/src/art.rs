@@ -297,6 +297,10 @@ impl Face for SignFace {
         self.sign.outline.signed_distance_mm(x, y)
     }
 
+    fn signed_distances_mm(&self, x: &[f32], y: &[f32], distances: &mut [f32]) {
+        self.sign.outline.signed_distances_mm(x, y, distances);
+    }
+
     fn half_mm(&self) -> [f32; 2] {
         self.sign.size_mm.map(|v| 0.5 * v)
     }

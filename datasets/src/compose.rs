@@ -7,7 +7,7 @@ use crate::config::{FurnitureConfig, PostKind, SceneConfig, SecondPlate};
 use crate::corner_case;
 use crate::environment::{self, Light, View};
 use crate::geometry::Camera;
-use crate::plate::{self, Face, PlateScene};
+use crate::plate::{self, Face, PlateScene, Projection};
 use crate::post::Post;
 use crate::shadow::Shadow;
 use crate::supplement::Supplement;
@@ -212,9 +212,6 @@ fn paint_sign<F: Face>(
     let furniture = &config.furniture;
     let half = face.half_mm();
     let shadow = Shadow::new(&config.light);
-    let post = Post::new(furniture, &pose.plate, half);
-    post.paint(pose, light, &pose.plate, face, &mut scratch.canvas);
-
     let bolts = if furniture.bolts {
         vec![[0.0, 0.52 * half[1]], [0.0, -0.52 * half[1]]]
     } else {
@@ -231,16 +228,23 @@ fn paint_sign<F: Face>(
         rim_depth_mm: furniture.rim_depth_mm,
         gloss_width_deg: config.surface.gloss_width_deg,
     };
+    let size = scratch.canvas.width;
+    let projection = Projection::new(face, &scene, size);
+    let post = Post::new(furniture, &pose.plate, half);
+    let hidden = |px, py| projection.covers(px, py);
+    post.paint(pose, light, &pose.plate, face, hidden, &mut scratch.canvas);
     if let Some((second, plate)) = second_plate(furniture, &pose.plate, half) {
         let mut aged = config.surface;
         aged.seed ^= 0x5851_f42d;
         aged.stickers = 0;
         let surface = Surface::new(&aged, second.half_mm(), Vec::new());
         let scene = PlateScene { plate, surface: &surface, ..scene };
-        plate::paint(&second, &scene, &mut scratch.canvas, None);
+        let projection = Projection::new(&second, &scene, size);
+        plate::paint(&second, &scene, &projection, &mut scratch.canvas, None);
     }
     scratch.mask.fill(0.0);
-    plate::paint(face, &scene, &mut scratch.canvas, Some(&mut scratch.mask));
+    let mask = Some(&mut scratch.mask[..]);
+    plate::paint(face, &scene, &projection, &mut scratch.canvas, mask);
 }
 
 fn second_plate(

@@ -4,11 +4,8 @@
 //! the face in millimetres. Pixels that the outline crosses are resolved with 4 x 4 samples, each
 //! weighted with the signed distance over its own width, so that coverage is close to the exact area;
 //! pixels inside take 2 x 2 samples of the prefiltered art.
-#![expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "pixel positions are clamped to the canvas before the cast"
-)]
+
+mod projection;
 
 use crate::camera_pose::{PlaneMap, PlatePose, ScenePose};
 use crate::canvas::{Canvas, Rgb};
@@ -17,10 +14,20 @@ use crate::num::{pow, radians};
 use crate::shadow::Shadow;
 use crate::surface::{Spot, Surface};
 
+use projection::{Patch, is_inside, reach};
+pub use projection::{PixelBox, Projection, pixel_box};
+
 /// The printed side of a plate.
 pub trait Face {
     /// Distance to the outline in millimetres, negative inside; x right, y up of the centre.
     fn signed_distance_mm(&self, x: f32, y: f32) -> f32;
+
+    /// [`Face::signed_distance_mm`] of many points at once.
+    fn signed_distances_mm(&self, x: &[f32], y: &[f32], distances: &mut [f32]) {
+        for ((d, x), y) in distances.iter_mut().zip(x).zip(y) {
+            *d = self.signed_distance_mm(*x, *y);
+        }
+    }
 
     /// Half width and half height of the box around the outline, millimetres.
     fn half_mm(&self) -> [f32; 2];
@@ -64,146 +71,29 @@ const EDGE_SAMPLES: usize = 4;
 /// Samples a pixel side inside.
 const INNER_SAMPLES: usize = 2;
 
-/// First and last pixel column and row (exclusive) that a plate can touch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PixelBox {
-    /// First column.
-    pub left: usize,
-    /// Column after the last.
-    pub right: usize,
-    /// First row.
-    pub top: usize,
-    /// Row after the last.
-    pub bottom: usize,
-}
-
-impl PixelBox {
-    /// Around points of the picture, `pad` pixels wider, cut to a canvas of `size` x `size`.
-    #[must_use]
-    pub fn around(points: &[(f32, f32)], pad: f32, size: usize) -> Self {
-        let limit = size as f32;
-        let (mut low, mut high) = ((limit, limit), (0.0_f32, 0.0_f32));
-        for &(x, y) in points {
-            low = (low.0.min(x - pad), low.1.min(y - pad));
-            high = (high.0.max(x + pad), high.1.max(y + pad));
-        }
-        let cut = |v: f32| v.clamp(0.0, limit) as usize;
-        Self {
-            left: cut(low.0),
-            right: cut(high.0 + 1.0),
-            top: cut(low.1),
-            bottom: cut(high.1 + 1.0),
-        }
-    }
-}
-
-/// Pixels that the plate or its rim may cover.
-#[must_use]
-pub fn pixel_box(half: [f32; 2], scene: &PlateScene<'_>, size: usize) -> PixelBox {
-    let mut points = Vec::with_capacity(16);
-    for behind in [0.0, scene.rim_depth_mm] {
-        for (kx, ky) in
-            [(-1., -1.), (0., -1.), (1., -1.), (1., 0.), (1., 1.), (0., 1.), (-1., 1.), (-1., 0.)]
-        {
-            let corner = scene.plate.world(kx * half[0], ky * half[1], behind);
-            points.extend(scene.pose.pixel(corner));
-        }
-    }
-    PixelBox::around(&points, 2.0, size)
-}
-
-/// A pixel on the face: its centre and how it moves with a step of one pixel right and one down.
-#[derive(Clone, Copy, Debug)]
-struct Patch {
-    x: f32,
-    y: f32,
-    right: [f32; 2],
-    down: [f32; 2],
-}
-
-/// The centre of a pixel: its ideal pinhole position and the point of the face, millimetres.
-#[derive(Clone, Copy, Debug)]
-struct Centre {
-    ideal: (f32, f32),
-    face: (f32, f32),
-}
-
-impl Centre {
-    #[inline]
-    fn new(pose: &ScenePose, map: &PlaneMap, px: usize, py: usize) -> Self {
-        let ideal = pose.lens.undistort(px as f32 + 0.5, py as f32 + 0.5);
-        Self { ideal, face: map.at(ideal.0, ideal.1) }
-    }
-}
-
-impl Patch {
-    fn new(pose: &ScenePose, map: &PlaneMap, px: usize, py: usize) -> Self {
-        let at = |px, py| Centre::new(pose, map, px, py).face;
-        Self::between(at(px, py), at(px + 1, py), at(px, py + 1))
-    }
-
-    /// From the centres of the pixel, of the one to its right and of the one below.
-    #[inline]
-    fn between((x, y): (f32, f32), (rx, ry): (f32, f32), (dx, dy): (f32, f32)) -> Self {
-        // Within one pixel the homography is affine to about one pixel over the focal length.
-        Self { x, y, right: [rx - x, ry - y], down: [dx - x, dy - y] }
-    }
-
-    #[inline]
-    fn sample(&self, i: usize, j: usize, n: usize) -> (f32, f32) {
-        let step = 1.0 / n as f32;
-        let (a, b) = ((i as f32 + 0.5) * step - 0.5, (j as f32 + 0.5) * step - 0.5);
-        (
-            self.x + a * self.right[0] + b * self.down[0],
-            self.y + a * self.right[1] + b * self.down[1],
-        )
-    }
-
-    /// No point of the pixel lies farther than this from its centre in x or in y, millimetres.
-    #[inline]
-    fn radius(&self) -> f32 {
-        let half = |k: usize| 0.5 * (self.right[k].abs() + self.down[k].abs());
-        half(0).max(half(1))
-    }
-
-    /// Longest and shortest extent of the pixel on the face, millimetres.
-    #[inline]
-    fn extents(&self) -> (f32, f32) {
-        let length = |v: [f32; 2]| (v[0] * v[0] + v[1] * v[1]).sqrt();
-        let (a, b) = (length(self.right), length(self.down));
-        (a.max(b), a.min(b))
-    }
-}
-
 /// Paint a plate, and, with a mask, add its coverage (0 to 1) to `mask`.
 pub fn paint<F: Face>(
     face: &F,
     scene: &PlateScene<'_>,
+    projection: &Projection,
     canvas: &mut Canvas,
     mut mask: Option<&mut [f32]>,
 ) {
-    let map = PlaneMap::new(&scene.pose.camera, &scene.plate, 0.0);
     let depth = scene.rim_depth_mm;
     let back =
         [0.34, 0.67, 1.0].map(|k| PlaneMap::new(&scene.pose.camera, &scene.plate, k * depth));
     let shading = Shading::new(scene);
-    let area = pixel_box(face.half_mm(), scene, canvas.width);
-    // a row of pixels and the row below it
-    let mut below: Vec<_> =
-        (area.left..=area.right).map(|px| Centre::new(scene.pose, &map, px, area.top)).collect();
-    let mut row: Vec<Centre> = Vec::with_capacity(below.len());
+    let area = projection.area();
     for py in area.top..area.bottom.min(canvas.height) {
-        core::mem::swap(&mut row, &mut below);
-        below.clear();
-        below.extend((area.left..=area.right).map(|px| Centre::new(scene.pose, &map, px, py + 1)));
-        for (i, px) in (area.left..area.right).enumerate() {
-            let patch = Patch::between(row[i].face, row[i + 1].face, below[i].face);
+        for px in area.left..area.right {
+            let index = projection.index(px, py);
+            let patch = projection.patch(index);
             let (long, short) = patch.extents();
-            let edge = face.signed_distance_mm(patch.x, patch.y);
-            let reach = 0.75 * long;
+            let edge = projection.edge(index);
+            let reach = reach(&patch);
             // the rim can show beside the face by at most its depth times the slant of the view
             if edge > reach && edge < reach + 2.5 * depth {
-                let rim = rim_coverage(face, scene.pose, &back, px, py, long);
+                let rim = rim_coverage(face, projection, &back, index, long);
                 if rim > 0.0 {
                     canvas.blend(px, py, shading.rim(face, &patch), rim);
                 }
@@ -212,13 +102,13 @@ pub fn paint<F: Face>(
             if edge > reach {
                 continue;
             }
-            let (colour, cover) = if edge < -reach - BARE_EDGE_MM {
+            let (colour, cover) = if is_inside(edge, reach) {
                 (inner_colour(face, &patch, short), 1.0)
             } else {
                 edge_colour(face, &patch, short)
             };
             if cover < 0.999 {
-                let rim = rim_coverage(face, scene.pose, &back, px, py, long);
+                let rim = rim_coverage(face, projection, &back, index, long);
                 if rim > cover {
                     canvas.blend(px, py, shading.rim(face, &patch), rim);
                 }
@@ -227,7 +117,7 @@ pub fn paint<F: Face>(
                 continue;
             }
             let spot = Spot { x: patch.x, y: patch.y, edge, footprint: short };
-            let lit = shading.shade(colour, spot, row[i].ideal);
+            let lit = shading.shade(colour, spot, projection.ideal(index));
             if cover < 1.0 {
                 canvas.blend(px, py, lit, cover);
             } else {
@@ -262,23 +152,35 @@ fn inner_colour<F: Face>(face: &F, patch: &Patch, short: f32) -> Rgb {
     sum.scale(1.0 / (INNER_SAMPLES * INNER_SAMPLES) as f32)
 }
 
+/// The samples of a pixel that the outline crosses, row by row.
+fn edge_samples(patch: &Patch) -> [(f32, f32); EDGE_SAMPLES * EDGE_SAMPLES] {
+    core::array::from_fn(|k| patch.sample(k % EDGE_SAMPLES, k / EDGE_SAMPLES, EDGE_SAMPLES))
+}
+
+/// Signed distances of the samples of a pixel.
+fn distances<F: Face>(
+    face: &F,
+    samples: &[(f32, f32); EDGE_SAMPLES * EDGE_SAMPLES],
+) -> [f32; EDGE_SAMPLES * EDGE_SAMPLES] {
+    let mut distances = [0.0; EDGE_SAMPLES * EDGE_SAMPLES];
+    face.signed_distances_mm(&samples.map(|s| s.0), &samples.map(|s| s.1), &mut distances);
+    distances
+}
+
 /// Mean colour of the covered part of a pixel, and the share that is covered.
 fn edge_colour<F: Face>(face: &F, patch: &Patch, short: f32) -> (Rgb, f32) {
     let width = short / EDGE_SAMPLES as f32;
     let (mut sum, mut cover) = (Rgb::default(), 0.0);
-    for j in 0..EDGE_SAMPLES {
-        for i in 0..EDGE_SAMPLES {
-            let (x, y) = patch.sample(i, j, EDGE_SAMPLES);
-            let distance = face.signed_distance_mm(x, y);
-            let part = (0.5 - distance / width).clamp(0.0, 1.0);
-            if part <= 0.0 {
-                continue;
-            }
-            let bare = ((distance + BARE_EDGE_MM) / width + 0.5).clamp(0.0, 1.0);
-            let art = face.colour(x, y, width);
-            sum = sum.plus(art.mix(Rgb::grey(0.5), 0.8 * bare).scale(part));
-            cover += part;
+    let samples = edge_samples(patch);
+    for ((x, y), distance) in samples.into_iter().zip(distances(face, &samples)) {
+        let part = (0.5 - distance / width).clamp(0.0, 1.0);
+        if part <= 0.0 {
+            continue;
         }
+        let bare = ((distance + BARE_EDGE_MM) / width + 0.5).clamp(0.0, 1.0);
+        let art = face.colour(x, y, width);
+        sum = sum.plus(art.mix(Rgb::grey(0.5), 0.8 * bare).scale(part));
+        cover += part;
     }
     if cover <= 0.0 {
         return (Rgb::default(), 0.0);
@@ -290,17 +192,17 @@ fn edge_colour<F: Face>(face: &F, patch: &Patch, short: f32) -> (Rgb, f32) {
 /// `long` millimetres long on the face.
 fn rim_coverage<F: Face>(
     face: &F,
-    pose: &ScenePose,
+    projection: &Projection,
     back: &[PlaneMap; 3],
-    px: usize,
-    py: usize,
+    index: usize,
     long: f32,
 ) -> f32 {
     // most pixels beside the face lie wholly beside the rim, or wholly on it
     let reach = 1.1 * long;
     let mut outside = true;
+    let ideal = projection.ideal(index);
     for map in back {
-        let (x, y) = Centre::new(pose, map, px, py).face;
+        let (x, y) = map.at(ideal.0, ideal.1);
         let distance = face.signed_distance_mm(x, y);
         if distance < -reach {
             return 1.0;
@@ -310,18 +212,15 @@ fn rim_coverage<F: Face>(
     if outside {
         return 0.0;
     }
-    let patches = back.map(|map| Patch::new(pose, &map, px, py));
+    let patches = back.each_ref().map(|map| projection.patch_on(map, index));
     let width = patches[0].extents().1 / EDGE_SAMPLES as f32;
-    let mut cover = 0.0;
-    for j in 0..EDGE_SAMPLES {
-        for i in 0..EDGE_SAMPLES {
-            let nearest = patches.iter().fold(f32::MAX, |d, patch| {
-                let (x, y) = patch.sample(i, j, EDGE_SAMPLES);
-                d.min(face.signed_distance_mm(x, y))
-            });
-            cover += (0.5 - nearest / width).clamp(0.0, 1.0);
+    let mut nearest = [f32::MAX; EDGE_SAMPLES * EDGE_SAMPLES];
+    for patch in &patches {
+        for (n, d) in nearest.iter_mut().zip(distances(face, &edge_samples(patch))) {
+            *n = n.min(d);
         }
     }
+    let cover: f32 = nearest.iter().map(|n| (0.5 - n / width).clamp(0.0, 1.0)).sum();
     cover / (EDGE_SAMPLES * EDGE_SAMPLES) as f32
 }
 

@@ -101,18 +101,19 @@ impl Post {
         }
     }
 
-    /// Paint the post; `face` at `plate` throws its shadow on it.
+    /// Paint the post where it is not `hidden(column, row)`; `face` at `plate` throws its shadow on it.
     pub fn paint<F: Face>(
         &self,
         pose: &ScenePose,
         light: &Light,
         plate: &PlatePose,
         face: &F,
+        hidden: impl Fn(usize, usize) -> bool,
         canvas: &mut Canvas,
     ) {
         let shade = PlateShade { plate, face, light };
         for member in &self.members {
-            self.paint_member(member, pose, &shade, canvas);
+            self.paint_member(member, pose, &shade, &hidden, canvas);
         }
     }
 
@@ -121,6 +122,7 @@ impl Post {
         member: &Member,
         pose: &ScenePose,
         shade: &PlateShade<'_, F>,
+        hidden: &impl Fn(usize, usize) -> bool,
         canvas: &mut Canvas,
     ) {
         let camera = &pose.camera;
@@ -161,7 +163,7 @@ impl Post {
                 let side = (0.5 + (half - beside.abs()) / pixel_m).clamp(0.0, 1.0);
                 let end = (0.5 + (member.top - y) / pixel_m).clamp(0.0, 1.0);
                 let cover = side * end;
-                if cover <= 0.0 {
+                if cover <= 0.0 || hidden(px, py) {
                     continue;
                 }
                 let view = Vec3::new(ray.x / plan, 0.0, ray.z / plan);

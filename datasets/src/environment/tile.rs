@@ -118,11 +118,13 @@ impl Tile {
         // fixed point: eight bits below the texel
         let scale = f32::from_bits((127 + 8 - level as u32) << 23);
         let (xf, yf) = (floor_fast(x * scale) - 128, floor_fast(y * scale) - 128);
-        let (fx, fy) = (xf & 255, yf & 255);
+        let (fx, fy) = ((xf & 255) as u32, yf & 255);
         let (xi, yi) = ((xf >> 8) as usize & mask, (yf >> 8) as usize & mask);
-        let [a, b, c, d] = self.texels[STARTS[level] + ((yi << shift) | xi)].map(i32::from);
-        let top = (a << 8) + (b - a) * fx;
-        let bottom = (c << 8) + (d - c) * fx;
+        // upper and lower pair in the halves of a word, of which one multiplication takes both
+        let four = u32::from_le_bytes(self.texels[STARTS[level] + ((yi << shift) | xi)]);
+        let (left, right) = (four & 0x00ff_00ff, (four >> 8) & 0x00ff_00ff);
+        let pair = left * (256 - fx) + right * fx;
+        let (top, bottom) = ((pair & 0xffff) as i32, (pair >> 16) as i32);
         let value = (top << 8) + (bottom - top) * fy;
         value as f32 * (1.0 / (255.0 * 65_536.0))
     }
