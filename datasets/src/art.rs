@@ -83,6 +83,13 @@ fn decode_table() -> &'static [f32; 256] {
     })
 }
 
+/// Linear light of a texel.
+#[inline]
+fn decode([r, g, b]: [u8; 3]) -> Rgb {
+    let table = decode_table();
+    Rgb::new(table[usize::from(r)], table[usize::from(g)], table[usize::from(b)])
+}
+
 /// The texture of a sign at [`TEXELS`], made on the first call for its class.
 ///
 /// # Panics
@@ -221,12 +228,14 @@ impl Level {
         };
         let (x0, x1, fx) = axis(x, self.width);
         let (y0, y1, fy) = axis(y, self.height);
-        let table = decode_table();
-        let at = |x: usize, y: usize| {
-            let [r, g, b] = self.texels[y * self.width + x];
-            Rgb::new(table[usize::from(r)], table[usize::from(g)], table[usize::from(b)])
-        };
-        at(x0, y0).mix(at(x1, y0), fx).mix(at(x0, y1).mix(at(x1, y1), fx), fy)
+        let at = |x: usize, y: usize| self.texels[y * self.width + x];
+        let four = [at(x0, y0), at(x1, y0), at(x0, y1), at(x1, y1)];
+        // most of a sign is flat colour, and between equal numbers there is nothing to interpolate
+        if four[1..].iter().all(|t| *t == four[0]) {
+            return decode(four[0]);
+        }
+        let [a, b, c, d] = four.map(decode);
+        a.mix(b, fx).mix(c.mix(d, fx), fy)
     }
 }
 
@@ -241,9 +250,7 @@ impl Texture {
         // A sample takes two texels each way, on the coarser of two levels at most this wide; one more for
         // the rounding.
         let widest = 2.0 * (footprint_mm / self.texel_mm).max(1.0);
-        let [r, g, b] = self.plain.colour(u, v, radius_mm / self.texel_mm + 2.0 * widest + 1.0)?;
-        let table = decode_table();
-        Some(Rgb::new(table[usize::from(r)], table[usize::from(g)], table[usize::from(b)]))
+        self.plain.colour(u, v, radius_mm / self.texel_mm + 2.0 * widest + 1.0).map(decode)
     }
 
     /// Linear-light reflectance around a point, millimetres from the plate's centre, x right, y up,

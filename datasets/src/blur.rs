@@ -7,32 +7,48 @@ use crate::num::{exp, sin_cos};
 ///
 /// A disc of radius r has variance r^2/4 on each axis. Deviation: a Gaussian of that variance is used,
 /// because it separates into two passes; below 2 pixels the difference is under a grey level.
-pub fn defocus(canvas: &mut Canvas, radius: f32, spare: &mut Vec<Rgb>) {
+pub fn defocus(canvas: &mut Canvas, radius: f32) {
     let sigma = 0.5 * radius;
     if sigma < 0.12 {
         return;
     }
     let kernel = half_kernel(sigma);
+    let reach = kernel.len() - 1;
     let (width, height) = (canvas.width, canvas.height);
-    spare.resize(width * height, Rgb::default());
-    for (from, to) in canvas.pixels.chunks_exact(width).zip(spare.chunks_exact_mut(width)) {
-        blur_row(from, to, &kernel);
-    }
-    // columns: whole rows are added up, so that memory is walked in order
-    for y in 0..height {
-        let out = &mut canvas.pixels[y * width..(y + 1) * width];
-        let centre = &spare[y * width..(y + 1) * width];
-        for (o, c) in out.iter_mut().zip(centre) {
-            *o = c.scale(kernel[0]);
+    // numbers instead of colours: plain lists, of which processors take several numbers at a time
+    let line = 3 * width;
+    let mut across = vec![0.0; line * height];
+    let mut padded = vec![0.0; 3 * (width + 2 * reach)];
+    for (from, to) in canvas.pixels.chunks_exact(width).zip(across.chunks_exact_mut(line)) {
+        for (i, values) in padded.chunks_exact_mut(3).enumerate() {
+            let pixel = from[i.saturating_sub(reach).min(width - 1)];
+            values.copy_from_slice(&[pixel.r, pixel.g, pixel.b]);
         }
-        for (k, &weight) in kernel.iter().enumerate().skip(1) {
-            let above = y.saturating_sub(k);
-            let below = (y + k).min(height - 1);
-            let above = &spare[above * width..(above + 1) * width];
-            let below = &spare[below * width..(below + 1) * width];
-            for ((o, a), b) in out.iter_mut().zip(above).zip(below) {
-                *o = o.plus(a.plus(*b).scale(weight));
-            }
+        weigh(to, &kernel, |k| {
+            (&padded[3 * (reach - k)..][..line], &padded[3 * (reach + k)..][..line])
+        });
+    }
+    let mut down = vec![0.0; line];
+    for (y, row) in canvas.pixels.chunks_exact_mut(width).enumerate() {
+        weigh(&mut down, &kernel, |k| {
+            let (above, below) = (y.saturating_sub(k), (y + k).min(height - 1));
+            (&across[above * line..][..line], &across[below * line..][..line])
+        });
+        for (pixel, v) in row.iter_mut().zip(down.chunks_exact(3)) {
+            *pixel = Rgb::new(v[0], v[1], v[2]);
+        }
+    }
+}
+
+/// Sum of a kernel's weights, each times what lies that far to both sides: `beside(0)` is the middle, twice.
+fn weigh<'a>(sum: &mut [f32], kernel: &[f32], beside: impl Fn(usize) -> (&'a [f32], &'a [f32])) {
+    for (s, c) in sum.iter_mut().zip(beside(0).0) {
+        *s = c * kernel[0];
+    }
+    for (k, &weight) in kernel.iter().enumerate().skip(1) {
+        let (before, after) = beside(k);
+        for ((s, a), b) in sum.iter_mut().zip(before).zip(after) {
+            *s += (a + b) * weight;
         }
     }
 }
@@ -53,29 +69,6 @@ fn half_kernel(sigma: f32) -> Vec<f32> {
     }
     let total = kernel[0] + 2.0 * kernel.iter().skip(1).sum::<f32>();
     kernel.iter().map(|w| w / total).collect()
-}
-
-fn blur_row(from: &[Rgb], to: &mut [Rgb], kernel: &[f32]) {
-    let last = from.len() - 1;
-    let reach = kernel.len() - 1;
-    let clamped = |x: usize| {
-        let mut sum = from[x].scale(kernel[0]);
-        for (k, &w) in kernel.iter().enumerate().skip(1) {
-            sum = sum.plus(from[x.saturating_sub(k)].plus(from[(x + k).min(last)]).scale(w));
-        }
-        sum
-    };
-    let inner = reach.min(from.len())..from.len().saturating_sub(reach).max(reach.min(from.len()));
-    for x in (0..inner.start).chain(inner.end..from.len()) {
-        to[x] = clamped(x);
-    }
-    for x in inner {
-        let mut sum = from[x].scale(kernel[0]);
-        for (k, &w) in kernel.iter().enumerate().skip(1) {
-            sum = sum.plus(from[x - k].plus(from[x + k]).scale(w));
-        }
-        to[x] = sum;
-    }
 }
 
 /// Blur along a straight line of `length` pixels, centred, `angle` radians from the x axis.
@@ -150,14 +143,14 @@ mod tests {
     fn blurs_keep_a_flat_picture_and_spread_a_point_with_the_right_variance() {
         let mut spare = Vec::new();
         let mut flat = Canvas::new(9, 9, Rgb::grey(0.5));
-        defocus(&mut flat, 1.4, &mut spare);
+        defocus(&mut flat, 1.4);
         motion(&mut flat, 3.0, 0.4, &mut spare);
         assert!(flat.pixels.iter().all(|p| (p.g - 0.5).abs() < 1e-5));
 
         for (radius, length, want) in [(2.0, 0.0, 1.0), (0.0, 6.0, 3.0)] {
             let mut point = Canvas::new(31, 31, Rgb::default());
             point.pixels[15 * 31 + 15] = Rgb::grey(1.0);
-            defocus(&mut point, radius, &mut spare);
+            defocus(&mut point, radius);
             motion(&mut point, length, 0.0, &mut spare);
             let (mut sum, mut var, mut mean) = (0.0, 0.0, 0.0);
             for (i, p) in point.pixels.iter().enumerate() {

@@ -97,7 +97,7 @@ pub fn compose<F: Face>(
         Background::Photograph(photo) => stretch(photo, &mut scratch.canvas),
     }
     let radius = config.formation.background_defocus_px * pose.scale();
-    blur::defocus(&mut scratch.canvas, radius, &mut scratch.spare);
+    blur::defocus(&mut scratch.canvas, radius);
     corner_case::behind(config, &pose, light, &mut scratch.canvas);
     paint_sign(config, face, &pose, light, scratch);
     let Scratch { canvas, mask, spare, .. } = scratch;

@@ -20,7 +20,7 @@ pub fn develop(
     spare: &mut Vec<Rgb>,
 ) -> RgbImage {
     let scale = canvas.width as f32 / REFERENCE_SIZE as f32;
-    blur::defocus(canvas, config.defocus_px * scale, spare);
+    blur::defocus(canvas, config.defocus_px * scale);
     blur::motion(canvas, config.motion_px * scale, radians(config.motion_angle_deg), spare);
     let stops = exp2(config.exposure_stops);
     let gain = Rgb::new(config.balance_red, 1.0, config.balance_blue).times(gain).scale(stops);

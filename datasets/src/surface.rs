@@ -62,6 +62,9 @@ struct Streak {
 
 #[derive(Clone, Copy, Debug)]
 struct Scratch {
+    /// Middle and half size of a box around it, millimetres.
+    middle: [f32; 2],
+    half: [f32; 2],
     from: [f32; 2],
     along: [f32; 2],
     length: f32,
@@ -131,6 +134,9 @@ impl Surface {
         let mut albedo = fade(art, c.fading * self.fading_share(spot));
         let mut gloss = 1.0;
         for scratch in &self.scratches {
+            if !scratch.may_reach(spot) {
+                continue;
+            }
             let opacity = scratch.opacity_at(spot);
             if opacity > 0.0 {
                 albedo = albedo.mix(Rgb::grey(scratch.tone), opacity);
@@ -262,6 +268,9 @@ fn bolt_at(albedo: Rgb, bolt: [f32; 2], spot: Spot) -> Rgb {
 /// Twice the most millimetres that a streak swings to a side.
 const WOBBLE: f32 = 6.0;
 
+/// Bend of a scratch, 1/mm: times its distances from both ends.
+const BEND: f32 = 0.0006;
+
 impl Streak {
     /// False only where the opacity is 0.
     #[inline]
@@ -325,6 +334,37 @@ fn draw_streaks(s: &mut Stream, amount: f32, half: [f32; 2], bolts: &[[f32; 2]])
 }
 
 impl Scratch {
+    fn new(
+        from: [f32; 2],
+        along: [f32; 2],
+        length: f32,
+        width: f32,
+        opacity: f32,
+        tone: f32,
+    ) -> Self {
+        let half_way = along.map(|a| 0.5 * length * a);
+        // a millimetre for the rounding
+        let beside = 0.25 * BEND * length * length + 0.5 * width + 1.0;
+        Self {
+            middle: [from[0] + half_way[0], from[1] + half_way[1]],
+            half: half_way.map(|h| h.abs() + beside),
+            from,
+            along,
+            length,
+            width,
+            opacity,
+            tone,
+        }
+    }
+
+    /// False only where the opacity is 0.
+    #[inline]
+    fn may_reach(&self, spot: Spot) -> bool {
+        let pixel = 0.5 * spot.footprint;
+        (spot.x - self.middle[0]).abs() <= self.half[0] + pixel
+            && (spot.y - self.middle[1]).abs() <= self.half[1] + pixel
+    }
+
     fn opacity_at(&self, spot: Spot) -> f32 {
         let (dx, dy) = (spot.x - self.from[0], spot.y - self.from[1]);
         let t = dx * self.along[0] + dy * self.along[1];
@@ -333,7 +373,7 @@ impl Scratch {
         }
         // slightly bent, thinner at both ends
         let end = (4.0 * t * (self.length - t) / (self.length * self.length)).min(1.0);
-        let bend = 0.0006 * t * (self.length - t);
+        let bend = BEND * t * (self.length - t);
         let d = (dx * self.along[1] - dy * self.along[0] + bend).abs();
         let width = self.width * end;
         let reach = 0.5 * (width + spot.footprint);
@@ -356,14 +396,12 @@ fn draw_scratches(s: &mut Stream, amount: f32, half: [f32; 2]) -> Vec<Scratch> {
     (0..count)
         .map(|_| {
             let (sin, cos) = sin_cos(main + 0.25 * s.normal());
-            Scratch {
-                from: [s.range(-0.9, 0.7) * half[0], s.range(-0.9, 0.9) * half[1]],
-                along: [cos, sin],
-                length: s.range(30.0, 60.0 + 330.0 * amount),
-                width: s.range(0.7, 1.4 + 2.4 * amount),
-                opacity: s.range(0.35, 0.8),
-                tone: if s.chance(0.65) { s.range(0.4, 0.62) } else { s.range(0.06, 0.2) },
-            }
+            let from = [s.range(-0.9, 0.7) * half[0], s.range(-0.9, 0.9) * half[1]];
+            let length = s.range(30.0, 60.0 + 330.0 * amount);
+            let width = s.range(0.7, 1.4 + 2.4 * amount);
+            let opacity = s.range(0.35, 0.8);
+            let tone = if s.chance(0.65) { s.range(0.4, 0.62) } else { s.range(0.06, 0.2) };
+            Scratch::new(from, [cos, sin], length, width, opacity, tone)
         })
         .collect()
 }

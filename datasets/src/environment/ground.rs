@@ -4,6 +4,8 @@
 //! lanes converge and bend as they should. Textures are filtered by the pixel's footprint; edges of
 //! strips and markings are filtered analytically across the road, dashes also along it.
 
+mod row;
+
 use crate::canvas::Rgb;
 use crate::geometry::Vec3;
 use crate::num::smoothstep;
@@ -14,6 +16,8 @@ use super::painter::Painter;
 use super::road::Road;
 use super::season::Palette;
 use super::tile::{Field, Pattern, fract};
+
+use row::{Rays, Row};
 
 /// What a strip of ground is made of.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -201,53 +205,33 @@ impl Ground {
 
     /// Paint every pixel whose ray falls.
     pub fn paint(&self, painter: &mut Painter<'_>) {
-        let camera = painter.camera;
-        let (focal, height) = (camera.focal_px, camera.position.y.max(0.05));
         let light = painter.light.on(Vec3::new(0.0, 1.0, 0.0));
-        let (haze, haze_metres) = (painter.haze, painter.haze_metres);
-        let rotation = camera.rotation;
-        let Painter { canvas, layers, nearest, .. } = painter;
+        let Painter { canvas, layers, nearest, haze, .. } = painter;
         let width = canvas.width;
-        let (ahead, right) = (self.road.ahead(), self.road.right());
-        let (across0, along0) = {
-            let flat = Vec3::new(camera.position.x, 0.0, camera.position.z);
-            let d = flat.minus(self.road.world(0.0, 0.0, 0.0));
-            (d.dot(right), d.dot(ahead))
-        };
-        let step = rotation.right.scale(1.0 / focal);
+        let rays = Rays::new(painter.camera, self.road, painter.haze_metres, width);
+        let mut row = Row::default();
         for y in 0..canvas.height {
-            let row = rotation
-                .forward
-                .plus(rotation.up.scale((camera.centre_y - y as f32 - 0.5) / focal))
-                .plus(rotation.right.scale((0.5 - camera.centre_x) / focal));
-            let parts = canvas.seen(y, 0..width);
-            let pixels = &mut canvas.pixels[y * width..(y + 1) * width];
-            for x in parts.into_iter().flatten() {
-                let (index, pixel) = (y * width + x, &mut pixels[x]);
+            let first = y * width;
+            let open = |x: &usize| !layers.hides(first + x);
+            let (Some(from), Some(last)) = ((0..width).find(open), (0..width).rfind(open)) else {
+                continue;
+            };
+            row.trace(&rays, y);
+            for x in from..=last {
+                let index = first + x;
                 if layers.hides(index) {
                     continue;
                 }
-                let fall = -(row.y + step.y * x as f32);
-                if fall <= 1e-5 {
-                    continue;
-                }
-                let d = row.plus(step.scale(x as f32));
-                let depth = height / fall;
+                let Some((depth, air)) = row.seen(x) else { continue };
                 if nearest.get(index).is_some_and(|&n| depth > n) {
                     continue;
                 }
-                let air = depth / (depth + haze_metres);
-                if depth > 20_000.0 {
-                    layers.set(index, pixel, haze);
-                    continue;
-                }
-                let along = along0 + depth * d.dot(ahead);
-                let across = across0 + depth * d.dot(right) - self.road.shift(along);
-                let px_across = depth / focal;
-                let px_along = px_across * depth / height;
-                let footprint = px_across * (depth / height).sqrt();
-                let spot = Spot { across, along, px_across, px_along, footprint };
-                layers.set(index, pixel, self.albedo(&spot).times(light).mix(haze, air));
+                let colour = if depth > 20_000.0 {
+                    *haze
+                } else {
+                    self.albedo(&row.spot(x)).times(light).mix(*haze, air)
+                };
+                layers.set(index, &mut canvas.pixels[index], colour);
             }
         }
     }

@@ -243,7 +243,10 @@ impl Sky {
         for (y, row) in canvas.pixels.chunks_mut(width).enumerate() {
             let gap = unseen.get(y).cloned().unwrap_or_default();
             let fy = (y % GRID) as f32 / GRID as f32 + 0.5 / GRID as f32;
+            // the right edge of one cell is the left edge of the next
+            let mut shared = None;
             for (cell, pixels) in row.chunks_mut(GRID).enumerate() {
+                let left = shared.take();
                 let start = cell * GRID;
                 if gap.start <= start && start + pixels.len() <= gap.end {
                     continue;
@@ -256,8 +259,9 @@ impl Sky {
                 if (first..first + pixels.len()).all(|index| layers.hides(index)) {
                     continue;
                 }
-                let left = grid.edge(cell, y / GRID, fy);
+                let left = left.unwrap_or_else(|| grid.edge(cell, y / GRID, fy));
                 let right = grid.edge(cell + 1, y / GRID, fy);
+                shared = Some(right);
                 if left.elevation < -0.05 && right.elevation < -0.05 {
                     continue;
                 }

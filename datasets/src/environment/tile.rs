@@ -18,16 +18,34 @@ use crate::rng::{Stream, key, mix, unit_from_bits};
 /// Texels along an edge of the finest level; a power of two.
 const SIZE: usize = 256;
 const LEVELS: usize = 8;
-/// Where each level starts among the texels.
-const STARTS: [usize; LEVELS] = {
-    let mut starts = [0; LEVELS];
-    let mut level = 1;
+/// What reading a level needs to know of it.
+#[derive(Clone, Copy)]
+struct Level {
+    /// 256 times the texels of this level in one texel of the finest: eight bits of fraction.
+    scale: f32,
+    /// Texels along an edge are two to this power, and this mask and one.
+    shift: u32,
+    mask: u32,
+    /// Where the level starts among the texels.
+    start: u32,
+}
+
+const TABLE: [Level; LEVELS] = {
+    let mut table = [Level { scale: 256.0, shift: 0, mask: 0, start: 0 }; LEVELS];
+    let mut start = 0;
+    let mut level = 0;
     while level < LEVELS {
-        let size = SIZE >> (level - 1);
-        starts[level] = starts[level - 1] + size * size;
+        let size = SIZE as u32 >> level;
+        table[level] = Level {
+            scale: size as f32 * (256.0 / SIZE as f32),
+            shift: size.trailing_zeros(),
+            mask: size - 1,
+            start,
+        };
+        start += size * size;
         level += 1;
     }
-    starts
+    table
 };
 
 /// Which pattern.
@@ -50,7 +68,7 @@ pub enum Pattern {
 #[derive(Debug)]
 pub struct Tile {
     /// All levels one after the other, the finest first.
-    texels: Vec<[u8; 4]>,
+    texels: Vec<u32>,
 }
 
 impl Tile {
@@ -98,7 +116,8 @@ impl Tile {
                 (0..size * size)
                     .map(|i| {
                         let (x, y) = (i % size, i / size);
-                        [at(x, y), at(x + 1, y), at(x, y + 1), at(x + 1, y + 1)]
+                        let four = [at(x, y), at(x + 1, y), at(x, y + 1), at(x + 1, y + 1)];
+                        u32::from_le_bytes(four)
                     })
                     .collect::<Vec<_>>()
             })
@@ -110,30 +129,32 @@ impl Tile {
     #[must_use]
     #[inline]
     pub fn sample(&self, x: f32, y: f32, footprint: f32) -> f32 {
-        // the exponent of the footprint is the level
-        let exponent = ((footprint.max(1.0).to_bits() >> 23) as usize).saturating_sub(127);
-        let level = exponent.min(LEVELS - 1);
-        let shift = SIZE.trailing_zeros() as usize - level;
-        let mask = (1_usize << shift) - 1;
-        // fixed point: eight bits below the texel
-        let scale = f32::from_bits((127 + 8 - level as u32) << 23);
-        let (xf, yf) = (floor_fast(x * scale) - 128, floor_fast(y * scale) - 128);
-        let (fx, fy) = ((xf & 255) as u32, yf & 255);
-        let (xi, yi) = ((xf >> 8) as usize & mask, (yf >> 8) as usize & mask);
-        // upper and lower pair in the halves of a word, of which one multiplication takes both
-        let four = u32::from_le_bytes(self.texels[STARTS[level] + ((yi << shift) | xi)]);
-        let (left, right) = (four & 0x00ff_00ff, (four >> 8) & 0x00ff_00ff);
-        let pair = left * (256 - fx) + right * fx;
-        let (top, bottom) = ((pair & 0xffff) as i32, (pair >> 16) as i32);
-        let value = (top << 8) + (bottom - top) * fy;
-        value as f32 * (1.0 / (255.0 * 65_536.0))
+        sample(&self.texels, x, y, footprint)
     }
+}
+
+#[inline]
+fn sample(texels: &[u32], x: f32, y: f32, footprint: f32) -> f32 {
+    // the exponent of the footprint is the level
+    let exponent = (footprint.max(1.0).to_bits() >> 23).wrapping_sub(127);
+    let level = &TABLE[(exponent as usize).min(LEVELS - 1)];
+    // fixed point: eight bits below the texel
+    let (xf, yf) = (floor_fast(x * level.scale) - 128, floor_fast(y * level.scale) - 128);
+    let (fx, fy) = ((xf & 255) as u32, yf & 255);
+    let (xi, yi) = ((xf >> 8) as u32 & level.mask, (yf >> 8) as u32 & level.mask);
+    // upper and lower pair in the halves of a word, of which one multiplication takes both
+    let four = texels[(level.start + ((yi << level.shift) | xi)) as usize];
+    let (left, right) = (four & 0x00ff_00ff, (four >> 8) & 0x00ff_00ff);
+    let pair = left * (256 - fx) + right * fx;
+    let (top, bottom) = ((pair & 0xffff) as i32, (pair >> 16) as i32);
+    let value = (top << 8) + (bottom - top) * fy;
+    value as f32 * (1.0 / (255.0 * 65_536.0))
 }
 
 /// A tile laid over a surface: scaled to metres and moved to a place of its own.
 #[derive(Clone, Copy, Debug)]
 pub struct Field {
-    tile: &'static Tile,
+    texels: &'static [u32],
     texels_per_metre: f32,
     offset: (f32, f32),
 }
@@ -145,7 +166,7 @@ impl Field {
         let mut stream = Stream::from_seed(key("field", &[seed]));
         let size = SIZE as f32;
         Self {
-            tile: Tile::of(pattern),
+            texels: &Tile::of(pattern).texels,
             texels_per_metre: size / tile_metres,
             offset: (stream.unit() * size, stream.unit() * size),
         }
@@ -156,7 +177,7 @@ impl Field {
     #[inline]
     pub fn at(&self, u: f32, v: f32, footprint: f32) -> f32 {
         let k = self.texels_per_metre;
-        self.tile.sample(u * k + self.offset.0, v * k + self.offset.1, footprint * k)
+        sample(self.texels, u * k + self.offset.0, v * k + self.offset.1, footprint * k)
     }
 
     /// As [`Field::at`], with the mean taken out: about -0.5 to 0.5.
