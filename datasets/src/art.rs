@@ -20,7 +20,7 @@ use resvg::{tiny_skia, usvg};
 
 use crate::canvas::{Rgb, srgb_decode, srgb_encode};
 use crate::catalogue::{Catalogue, Sign};
-use crate::num::to_u8;
+use crate::num::{floor_small, to_u8};
 use crate::plate::Face;
 
 use plain::Plain;
@@ -194,23 +194,23 @@ fn halve(fine: &Level) -> Option<Level> {
     let (width, height) = (fine.width.div_ceil(2), fine.height.div_ceil(2));
     let linear = decode_table();
     let mut texels = Vec::with_capacity(width * height);
-    for y in 0..height {
-        let (y0, y1) = (2 * y, (2 * y + 1).min(fine.height - 1));
-        for x in 0..width {
-            let (x0, x1) = (2 * x, (2 * x + 1).min(fine.width - 1));
-            let four = [(x0, y0), (x1, y0), (x0, y1), (x1, y1)]
-                .map(|(x, y)| fine.texels[y * fine.width + x]);
-            // most of a sign is flat colour
-            if four[1..].iter().all(|t| *t == four[0]) {
-                texels.push(four[0]);
-                continue;
-            }
-            let mut mean = [0; 3];
-            for (k, value) in mean.iter_mut().enumerate() {
-                let sum: f32 = four.iter().map(|t| linear[usize::from(t[k])]).sum();
-                *value = to_u8(srgb_encode(0.25 * sum));
-            }
-            texels.push(mean);
+    let mean = |four: [[u8; 3]; 4]| {
+        // most of a sign is flat colour
+        if four[1..].iter().all(|t| *t == four[0]) {
+            return four[0];
+        }
+        core::array::from_fn(|k| {
+            let sum: f32 = four.iter().map(|t| linear[usize::from(t[k])]).sum();
+            to_u8(srgb_encode(0.25 * sum))
+        })
+    };
+    for rows in fine.texels.chunks(2 * fine.width) {
+        // the last row and the last column stand for themselves if their number is odd
+        let (upper, lower) = rows.split_at(fine.width);
+        let lower = if lower.is_empty() { upper } else { lower };
+        for (a, b) in upper.chunks(2).zip(lower.chunks(2)) {
+            let last = a.len() - 1;
+            texels.push(mean([a[0], a[last], b[0], b[last]]));
         }
     }
     Some(Level { width, height, texels })
@@ -223,8 +223,8 @@ impl Level {
         let axis = |v: f32, size: usize| {
             let last = (size - 1) as f32;
             let v = (v - 0.5).clamp(0.0, last);
-            let i = v as usize;
-            (i, (i + 1).min(size - 1), v - i as f32)
+            let i = floor_small(v);
+            (i as usize, (i as usize + 1).min(size - 1), v - i as f32)
         };
         let (x0, x1, fx) = axis(x, self.width);
         let (y0, y1, fy) = axis(y, self.height);

@@ -7,6 +7,7 @@ use crate::config::{FurnitureConfig, PostKind, SceneConfig, SecondPlate};
 use crate::corner_case;
 use crate::environment::{self, Light, View};
 use crate::geometry::Camera;
+use crate::num::floor_small;
 use crate::plate::{self, Face, PlateScene, Projection};
 use crate::post::Post;
 use crate::shadow::Shadow;
@@ -174,18 +175,14 @@ fn resample(background: &Canvas, scale: f32, pose: &ScenePose, out: &mut Canvas)
 }
 
 /// [`Canvas::sample`] without library calls.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "clamped to the canvas"
-)]
+#[expect(clippy::cast_sign_loss, reason = "clamped to the canvas")]
 #[inline]
 fn bilinear(canvas: &Canvas, x: f32, y: f32) -> Rgb {
     let x = (x - 0.5).clamp(0.0, (canvas.width - 1) as f32 - 0.001);
     let y = (y - 0.5).clamp(0.0, (canvas.height - 1) as f32 - 0.001);
-    let (x0, y0) = (x as usize, y as usize);
+    let (x0, y0) = (floor_small(x), floor_small(y));
     let (fx, fy) = (x - x0 as f32, y - y0 as f32);
-    let at = y0 * canvas.width + x0;
+    let at = y0 as usize * canvas.width + x0 as usize;
     let below = at + canvas.width;
     let top = canvas.pixels[at].mix(canvas.pixels[at + 1], fx);
     let bottom = canvas.pixels[below].mix(canvas.pixels[below + 1], fx);

@@ -19,6 +19,22 @@ pub fn floor(x: f32) -> f32 {
     if whole > x { whole - 1.0 } else { whole }
 }
 
+/// Limit of [`floor_small`], 2^22.
+pub const SMALL: f32 = 4_194_304.0;
+
+/// Largest whole number not above x for |x| < [`SMALL`]; any number outside.
+///
+/// A float of 1.5 * 2^23 has no room for fractions: x added to it is rounded to a whole number, which
+/// then stands in its lowest bits. A cast would have to look for overflow and NaN as well.
+#[must_use]
+#[inline]
+pub fn floor_small(x: f32) -> i32 {
+    const SHIFT: f32 = 12_582_912.0;
+    let shifted = x + SHIFT;
+    let nearest = shifted.to_bits().wrapping_sub(SHIFT.to_bits()) as i32;
+    nearest.wrapping_sub(i32::from(shifted - SHIFT > x))
+}
+
 /// Degrees to radians.
 #[must_use]
 #[inline]
@@ -189,6 +205,20 @@ mod tests {
             close("pow", pow(p * 0.02, 0.4545), (f64::from(p * 0.02)).powf(0.4545), 3e-6);
             close("atan2", atan2(x, 3.0), w.atan2(3.0), 2e-6);
             close("atan2", atan2(-1.5, x), (-1.5_f64).atan2(w), 2e-6);
+        }
+    }
+
+    #[test]
+    fn floors_of_small_numbers_are_those_of_the_standard_library() {
+        let mut s = crate::rng::Stream::new("floor", &[]);
+        let ends = [0.0, -0.0, 0.5, -0.5, 1.0, -1.0, 1e-30, -1e-30, SMALL - 0.5, 0.5 - SMALL];
+        let close = (-50..50_i16).flat_map(|i| {
+            let x = f32::from(i);
+            [x, x.next_up(), x.next_down(), x + 0.5, (x + 0.5).next_up(), (x + 0.5).next_down()]
+        });
+        let drawn = (0..100_000).map(|_| s.range(-1.0, 1.0) * exp2(s.range(-20.0, 22.0)));
+        for x in ends.into_iter().chain(close).chain(drawn) {
+            assert_eq!(floor_small(x), x.floor() as i32, "{x}");
         }
     }
 

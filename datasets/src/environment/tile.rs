@@ -12,7 +12,7 @@
 
 use std::sync::OnceLock;
 
-use crate::num::to_u8;
+use crate::num::{SMALL, floor_small, to_u8};
 use crate::rng::{Stream, key, mix, unit_from_bits};
 
 /// Texels along an edge of the finest level; a power of two.
@@ -139,7 +139,11 @@ fn sample(texels: &[u32], x: f32, y: f32, footprint: f32) -> f32 {
     let exponent = (footprint.max(1.0).to_bits() >> 23).wrapping_sub(127);
     let level = &TABLE[(exponent as usize).min(LEVELS - 1)];
     // fixed point: eight bits below the texel
-    let (xf, yf) = (floor_fast(x * level.scale) - 128, floor_fast(y * level.scale) - 128);
+    let (x, y) = (x * level.scale, y * level.scale);
+    let small = (x.abs() < SMALL) & (y.abs() < SMALL);
+    let (xf, yf) =
+        if small { (floor_small(x), floor_small(y)) } else { (floor_fast(x), floor_fast(y)) };
+    let (xf, yf) = (xf - 128, yf - 128);
     let (fx, fy) = ((xf & 255) as u32, yf & 255);
     let (xi, yi) = ((xf >> 8) as u32 & level.mask, (yf >> 8) as u32 & level.mask);
     // upper and lower pair in the halves of a word, of which one multiplication takes both
@@ -192,6 +196,9 @@ impl Field {
 #[must_use]
 #[inline]
 pub fn floor_fast(x: f32) -> i32 {
+    if x.abs() < SMALL {
+        return floor_small(x);
+    }
     let i = x as i32;
     i - i32::from((i as f32) > x)
 }
