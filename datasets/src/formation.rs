@@ -8,7 +8,7 @@ use crate::blur;
 use crate::canvas::{Canvas, Rgb, srgb_encode};
 use crate::config::{FormationConfig, REFERENCE_SIZE};
 use crate::jpeg;
-use crate::num::{exp, exp2, radians, to_u8};
+use crate::num::{exp, exp2, floor_small, radians, to_u8};
 use crate::rng::{mix, normal_from_bits};
 
 /// Develop a canvas of linear radiance into a picture. `gain` brings radiance to the sensor's scale
@@ -78,13 +78,13 @@ impl Noise {
 
     /// Add noise to the three values each of a row of pixels, of which the first has the number `first`.
     fn add(&mut self, values: &mut [f32], first: usize) {
-        self.normals.clear();
-        for pixel in 0..values.len() / 3 {
+        self.normals.resize(values.len(), 0.0);
+        for (pixel, normals) in self.normals.chunks_exact_mut(3).enumerate() {
             let index = (first + pixel) as u64;
-            self.normals.extend((0..3).map(|channel| {
+            for (normal, channel) in normals.iter_mut().zip(0..) {
                 let place = (4 * index + channel).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-                normal_from_bits(mix(self.seed ^ place))
-            }));
+                *normal = normal_from_bits(mix(self.seed ^ place));
+            }
         }
         for (v, normal) in values.iter_mut().zip(&self.normals) {
             let variance = self.read_variance + self.shot_variance * v.clamp(0.0, 1.5);
@@ -120,15 +120,12 @@ impl ToneTable {
         })
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "clamped to the table just before"
-    )]
+    #[expect(clippy::cast_sign_loss, reason = "clamped to the table just before")]
     #[inline]
     fn level(&self, v: f32) -> u8 {
         let entry = v.clamp(0.0, TABLE_END - 0.001) * ENTRIES_A_UNIT as f32;
-        self.levels[entry as usize]
+        // what is not a number has no entry
+        self.levels.get(floor_small(entry) as usize).copied().unwrap_or(0)
     }
 }
 

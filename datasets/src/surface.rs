@@ -188,7 +188,12 @@ impl Surface {
         let (mut sx, mut sy) = (0.0, 0.0);
         for dent in &self.dents {
             let (dx, dy) = (spot.x - dent.at[0], spot.y - dent.at[1]);
-            let q = 1.0 - (dx * dx + dy * dy) / (dent.radius * dent.radius);
+            let (distance2, radius2) = (dx * dx + dy * dy, dent.radius * dent.radius);
+            // spares most points the division
+            if distance2 >= radius2 {
+                continue;
+            }
+            let q = 1.0 - distance2 / radius2;
             if q > 0.0 {
                 // of the bowl (1 - r^2)^2; its steepest slope is 1.54 depths over the radius
                 let k = 2.6 * dent.slope * q / dent.radius;

@@ -137,3 +137,70 @@ impl Layers {
         self.starts.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::canvas::{Canvas, Rgb};
+    use crate::environment::painter::Painter;
+    use crate::environment::scene::Scene;
+    use crate::environment::testing;
+    use crate::rng::Stream;
+
+    /// Quads that are opaque in part, poles and shadows, one over the other.
+    fn paint_thing(p: &mut Painter<'_>, number: u64) {
+        let mut s = Stream::new("layers-test", &[number]);
+        let (right, up) = (p.camera.rotation.right, p.camera.rotation.up);
+        for _ in 0..4 {
+            let depth = s.range(3.0, 40.0);
+            let mut across = || 0.3 * depth * s.range(-1.0, 1.0);
+            let corner = right.scale(across()).plus(up.scale(across()));
+            let (wide, tall) = (right.scale(across()), up.scale(across()));
+            let corner =
+                p.camera.position.plus(p.camera.rotation.forward.scale(depth)).plus(corner);
+            let colour = Rgb::new(s.unit(), s.unit(), s.unit());
+            let (cut, opacity) = (wide.length() * s.unit(), s.unit());
+            match s.below(4) {
+                0 => p.pole(corner, corner.plus(wide).plus(tall), 0.2, 0.01, colour),
+                1 => p.darken(corner, wide, tall, |_, _, _| colour),
+                _ => p.quad(corner, wide, tall, |u, _, _| {
+                    (colour, if u < cut { 1.0 } else { opacity })
+                }),
+            }
+        }
+    }
+
+    #[test]
+    fn near_to_far_gives_the_bits_of_far_to_near() {
+        for seed in 0..12 {
+            let view = testing::view(seed);
+            let numbers = 100 * seed..100 * seed + 30;
+            let mut far_to_near = Canvas::new(64, 64, Rgb::grey(0.4));
+            let mut painter = Painter::new(&mut far_to_near, &view, Rgb::grey(0.8), 100.0);
+            numbers.clone().for_each(|number| paint_thing(&mut painter, number));
+
+            let mut near_to_far = Canvas::new(64, 64, Rgb::grey(9.0));
+            let mut painter = Painter::new(&mut near_to_far, &view, Rgb::grey(0.8), 100.0);
+            let mut scene = Scene::new();
+            for (nearer, number) in (0_u8..).zip(numbers.clone()) {
+                if number % 100 < 5 {
+                    scene.add_on_ground(move |p| paint_thing(p, number));
+                } else {
+                    scene.add(-f32::from(nearer), move |p| paint_thing(p, number));
+                }
+            }
+            scene.paint(&mut painter, |p| {
+                let open: Vec<bool> = p.layers.open().collect();
+                assert!(open.contains(&true) && open.contains(&false), "view {seed}");
+                for (pixel, open) in p.canvas.pixels.iter_mut().zip(open) {
+                    if open {
+                        *pixel = Rgb::grey(0.4);
+                    }
+                }
+            });
+            let bits = |c: &Canvas| -> Vec<[u32; 3]> {
+                c.pixels.iter().map(|p| [p.r, p.g, p.b].map(f32::to_bits)).collect()
+            };
+            assert!(bits(&far_to_near) == bits(&near_to_far), "view {seed}");
+        }
+    }
+}

@@ -142,7 +142,7 @@ fn sample(texels: &[u32], x: f32, y: f32, footprint: f32) -> f32 {
     let (x, y) = (x * level.scale, y * level.scale);
     let small = (x.abs() < SMALL) & (y.abs() < SMALL);
     let (xf, yf) =
-        if small { (floor_small(x), floor_small(y)) } else { (floor_fast(x), floor_fast(y)) };
+        if small { (floor_small(x), floor_small(y)) } else { (floor_large(x), floor_large(y)) };
     let (xf, yf) = (xf - 128, yf - 128);
     let (fx, fy) = ((xf & 255) as u32, yf & 255);
     let (xi, yi) = ((xf >> 8) as u32 & level.mask, (yf >> 8) as u32 & level.mask);
@@ -196,9 +196,12 @@ impl Field {
 #[must_use]
 #[inline]
 pub fn floor_fast(x: f32) -> i32 {
-    if x.abs() < SMALL {
-        return floor_small(x);
-    }
+    if x.abs() < SMALL { floor_small(x) } else { floor_large(x) }
+}
+
+/// As [`floor_fast`]; kept out of the way of the common case.
+#[cold]
+fn floor_large(x: f32) -> i32 {
     let i = x as i32;
     i - i32::from((i as f32) > x)
 }
