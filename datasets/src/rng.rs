@@ -112,7 +112,6 @@ pub fn normal_from_bits(bits: u64) -> f32 {
 /// A whole number below 2^24, exactly.
 #[expect(
     clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
     reason = "below 2^24; processors convert signed numbers of 32 bits fastest"
 )]
 #[inline]

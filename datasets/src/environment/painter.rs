@@ -1,4 +1,5 @@
-//! Perspective painter: textured polygons of world points on a linear-light canvas, farthest first.
+//! Perspective painter: textured polygons of world points on a linear-light canvas, laid over each other
+//! farthest first (in which order they are painted, see [`super::scene::Scene::paint`]).
 //!
 //! A polygon is clipped at the near plane, projected and filled row by row; for every pixel the ray
 //! is intersected with the polygon's plane, so textures are exact in perspective. In the plane

@@ -150,7 +150,7 @@ fn sample(texels: &[u32], x: f32, y: f32, footprint: f32) -> f32 {
     let four = texels[(level.start + ((yi << level.shift) | xi)) as usize];
     let (left, right) = (four & 0x00ff_00ff, (four >> 8) & 0x00ff_00ff);
     let pair = left * (256 - fx) + right * fx;
-    let (top, bottom) = ((pair & 0xffff) as i32, (pair >> 16) as i32);
+    let (top, bottom) = ((pair & 0xffff).cast_signed(), (pair >> 16).cast_signed());
     let value = (top << 8) + (bottom - top) * fy;
     value as f32 * (1.0 / (255.0 * 65_536.0))
 }
