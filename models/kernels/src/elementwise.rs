@@ -207,6 +207,40 @@ pub fn dequantize(
     Ok(())
 }
 
+/// The same for some cells of an output that is there already; channels stay last if they are not to come first.
+///
+/// # Errors
+/// If the lengths differ, or there is no such cell.
+pub fn dequantize_cells(
+    codes: &[u8],
+    (channels, channels_first): (usize, bool),
+    quantization: Quantization,
+    cells: &[usize],
+    out: &mut [f32],
+) -> Result<(), ShapeError> {
+    let channels = channels.max(1);
+    let count = codes.len() / channels;
+    demand("numbers", count * channels, out.len())?;
+    demand("codes", count * channels, codes.len())?;
+    let last = cells.iter().copied().max().unwrap_or(0);
+    if last >= count {
+        return Err(ShapeError { what: "cells", expected: count, found: last });
+    }
+    let table: [f32; 256] = std::array::from_fn(|code| quantization.dequantize(code as u8));
+    for &cell in cells {
+        let row = &codes[cell * channels..][..channels];
+        if channels_first {
+            for (channel, &code) in row.iter().enumerate() {
+                out[channel * count + cell] = table[usize::from(code)];
+            }
+        } else {
+            let numbers = out[cell * channels..][..channels].iter_mut();
+            numbers.zip(row).for_each(|(out, &code)| *out = table[usize::from(code)]);
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -269,5 +303,18 @@ mod tests {
         let mut back = vec![0.0; values.len()];
         dequantize(&three, 3, quantization, &mut back).unwrap();
         assert_eq!(back, values);
+        let cells = [1499, 0, 700];
+        let mut some = vec![-9.0; values.len()];
+        dequantize_cells(&three, (3, true), quantization, &cells, &mut some).unwrap();
+        let mut last = vec![-9.0; values.len()];
+        dequantize_cells(&three, (3, false), quantization, &cells, &mut last).unwrap();
+        for cell in 0..1500 {
+            for channel in 0..3 {
+                let there =
+                    if cells.contains(&cell) { values[channel * 1500 + cell] } else { -9.0 };
+                assert_eq!((some[channel * 1500 + cell], last[cell * 3 + channel]), (there, there));
+            }
+        }
+        assert!(dequantize_cells(&three, (3, true), quantization, &[1500], &mut some).is_err());
     }
 }

@@ -16,7 +16,7 @@ use crate::gemm::{Activations, ShapeError, demand};
 use crate::threads::Threads;
 
 /// Bytes beyond the last window that vector loads may reach.
-const SLACK: usize = 64;
+pub(crate) const SLACK: usize = 64;
 /// Runs at least so long fill most of a tile.
 const SHORT_RUN: usize = 28;
 /// Padded pictures above this are refused: 1 GiB.
@@ -213,7 +213,6 @@ impl Window {
         [rows, columns]: [usize; 2],
         into: &mut [u8],
     ) {
-        let c = self.channels;
         let length = self.kernel[0] * depth;
         let (into, slack) = into.split_at_mut(rows * columns * length);
         slack.fill(zero);
@@ -221,24 +220,36 @@ impl Window {
         threads.for_each(rows, |oy| {
             let (_, line) = chunks.take(oy);
             for (ox, window) in line.chunks_exact_mut(length).enumerate() {
-                for (ky, tap) in window.chunks_exact_mut(depth).enumerate() {
-                    let y = (oy * self.stride[0] + ky).checked_sub(self.pads[0]);
-                    let row = y.filter(|y| *y < self.height);
-                    let first = ox * self.stride[1];
-                    // columns of the picture that the window meets
-                    let from = self.pads[1].saturating_sub(first).min(self.kernel[1]);
-                    let to = (self.width + self.pads[1]).saturating_sub(first).min(self.kernel[1]);
-                    let Some(y) = row.filter(|_| from < to) else {
-                        tap.fill(zero);
-                        continue;
-                    };
-                    let start = (y * self.width + first + from - self.pads[1]) * c;
-                    tap[..from * c].fill(zero);
-                    tap[from * c..to * c].copy_from_slice(&codes[start..][..(to - from) * c]);
-                    tap[to * c..].fill(zero);
-                }
+                self.copy_window(codes, zero, depth, [oy, ox], window);
             }
         });
+    }
+
+    /// The window of one output, `depth` bytes a kernel row.
+    pub(crate) fn copy_window(
+        &self,
+        codes: &[u8],
+        zero: u8,
+        depth: usize,
+        [oy, ox]: [usize; 2],
+        window: &mut [u8],
+    ) {
+        let c = self.channels;
+        let first = ox * self.stride[1];
+        // columns of the picture that the window meets
+        let from = self.pads[1].saturating_sub(first).min(self.kernel[1]);
+        let to = (self.width + self.pads[1]).saturating_sub(first).min(self.kernel[1]);
+        for (ky, tap) in window.chunks_exact_mut(depth).enumerate() {
+            let y = (oy * self.stride[0] + ky).checked_sub(self.pads[0]);
+            let Some(y) = y.filter(|y| *y < self.height && from < to) else {
+                tap.fill(zero);
+                continue;
+            };
+            let start = (y * self.width + first + from - self.pads[1]) * c;
+            tap[..from * c].fill(zero);
+            tap[from * c..to * c].copy_from_slice(&codes[start..][..(to - from) * c]);
+            tap[to * c..].fill(zero);
+        }
     }
 }
 

@@ -30,6 +30,7 @@ mod buffer;
 pub mod depthwise;
 pub mod elementwise;
 pub mod epilogue;
+mod excerpt;
 pub mod gemm;
 pub mod isa;
 pub mod layer_norm;
