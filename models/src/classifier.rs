@@ -20,6 +20,7 @@ use tract_onnx::tract_core::plan::{SimplePlan, eval};
 use crate::engine::{EngineOptions, LayerProfile, Report, median_ms};
 use crate::error::ModelError;
 use crate::head::Head;
+use crate::integer::memory::{self, Memory, Work};
 use crate::integer::{self, has_quantized_operators, operator};
 use crate::manifest::Manifest;
 use crate::onnx::{self, OnnxFile};
@@ -84,6 +85,15 @@ pub trait Classifier: Send {
     /// As [`Classifier::run`].
     fn logits(&mut self, input: &[f32]) -> Result<Vec<f32>, ModelError> {
         Ok(self.run(input)?.logits)
+    }
+
+    /// [`Classifier::logits`] of a picture that is mostly like that of the last such call: whatever computes by
+    /// difference may do so here. The bits are the same, however alike the pictures are.
+    ///
+    /// # Errors
+    /// As [`Classifier::run`].
+    fn logits_by_difference(&mut self, input: &[f32]) -> Result<Vec<f32>, ModelError> {
+        self.logits(input)
     }
 }
 
@@ -264,7 +274,8 @@ impl Network {
         let state = SimplePlan::spawn(&self.plan)
             .map_err(|e| ModelError::run(self.place.clone(), chain(&e)))?;
         let threads = Arc::new(Threads::new(threads.max(1)));
-        Ok(Session { state, threads, info: self.info.clone(), place: self.place.clone() })
+        let (info, place) = (self.info.clone(), self.place.clone());
+        Ok(Session { state, threads, memory: Memory::default(), info, place })
     }
 
     /// The manifest it was loaded with.
@@ -315,17 +326,26 @@ impl Network {
     }
 }
 
+/// What a caller asks of a forward pass.
+#[derive(Clone, Copy, Debug, Default)]
+struct Wanted {
+    feature_map: bool,
+    by_difference: bool,
+}
+
 /// One thread's way to run a [`Network`].
 #[derive(Debug)]
 pub struct Session {
     state: TypedSimpleState,
     threads: Arc<Threads>,
+    /// Outputs of the operators at the last call by difference.
+    memory: Memory,
     info: NetworkInfo,
     place: String,
 }
 
 impl Session {
-    fn outputs(&mut self, input: &[f32], feature_map: bool) -> Result<Prediction, ModelError> {
+    fn outputs(&mut self, input: &[f32], wanted: Wanted) -> Result<Prediction, ModelError> {
         let shape = [1, 3, self.info.height, self.info.width];
         let expected = shape.iter().product::<usize>();
         if input.len() != expected {
@@ -340,8 +360,10 @@ impl Session {
         let wrong = |e: tract_onnx::prelude::TractError| ModelError::run(place.clone(), chain(&e));
         let tensor = Tensor::from_shape(&shape, input).map_err(wrong)?;
         let state = &mut self.state;
-        let outputs = operator::with_threads(&self.threads, || state.run(tvec!(tensor.into())))
-            .map_err(wrong)?;
+        let run = || operator::with_threads(&self.threads, || state.run(tvec!(tensor.into())));
+        let outputs =
+            if wanted.by_difference { memory::with_memory(&mut self.memory, run) } else { run() };
+        let outputs = outputs.map_err(wrong)?;
         let values = |position: usize| -> Result<Vec<f32>, ModelError> {
             let tensor = outputs.get(position).ok_or_else(|| {
                 ModelError::run(place.clone(), format!("output {position} missing"))
@@ -355,7 +377,7 @@ impl Session {
                 format!("logit of class {position}: expected a number, found {}", logits[position]);
             return Err(ModelError::run(place.clone(), problem));
         }
-        let feature_map = match self.info.feature_map.filter(|_| feature_map) {
+        let feature_map = match self.info.feature_map.filter(|_| wanted.feature_map) {
             Some([channels, height, width]) => {
                 Some(FeatureMap { channels, height, width, data: values(1)? })
             }
@@ -366,6 +388,21 @@ impl Session {
 }
 
 impl Session {
+    /// [`Classifier::run`], computed by difference as [`Classifier::logits_by_difference`] does.
+    ///
+    /// # Errors
+    /// As [`Classifier::run`].
+    pub fn run_by_difference(&mut self, input: &[f32]) -> Result<Prediction, ModelError> {
+        self.outputs(input, Wanted { feature_map: true, by_difference: true })
+    }
+
+    /// Share of the multiply-accumulates in integers that the last call by difference did not have to do, 0 to 1.
+    #[must_use]
+    pub fn reused(&self) -> f64 {
+        let Work { done, whole } = self.memory.work();
+        share(whole.saturating_sub(done), whole)
+    }
+
     /// Time and work of every layer over `repeats` passes; `now` reads a monotonic clock.
     ///
     /// # Errors
@@ -425,11 +462,16 @@ impl Classifier for Session {
     }
 
     fn run(&mut self, input: &[f32]) -> Result<Prediction, ModelError> {
-        self.outputs(input, true)
+        self.outputs(input, Wanted { feature_map: true, by_difference: false })
     }
 
     fn logits(&mut self, input: &[f32]) -> Result<Vec<f32>, ModelError> {
-        Ok(self.outputs(input, false)?.logits)
+        Ok(self.outputs(input, Wanted::default())?.logits)
+    }
+
+    fn logits_by_difference(&mut self, input: &[f32]) -> Result<Vec<f32>, ModelError> {
+        let wanted = Wanted { feature_map: false, by_difference: true };
+        Ok(self.outputs(input, wanted)?.logits)
     }
 }
 

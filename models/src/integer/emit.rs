@@ -73,7 +73,8 @@ impl Writer {
             };
             let cells = steps.cells(step.output);
             let shape = vec![1, cells.height, cells.width, cells.channels];
-            self.node(&step.name, layer, inputs, tensor_name(step.output), (shape, false));
+            let size = [cells.height, cells.width];
+            self.node(&step.name, layer, inputs, tensor_name(step.output), (shape, size, false));
         }
         for bridge in &steps.bridges {
             let layer =
@@ -81,7 +82,9 @@ impl Writer {
             let (Bridge::Dequantize { shape, .. } | Bridge::Product { shape, .. }) = bridge;
             let inputs = vec![tensor_name(bridge.input())];
             let name = bridge.name().to_owned();
-            self.node(&name, layer, inputs, name.clone(), (shape.clone(), true));
+            let cells = steps.cells(bridge.input());
+            let size = [cells.height, cells.width];
+            self.node(&name, layer, inputs, name.clone(), (shape.clone(), size, true));
         }
         Ok(())
     }
@@ -92,11 +95,19 @@ impl Writer {
         layer: Layer,
         input: Vec<String>,
         output: String,
-        (shape, floats): (Vec<usize>, bool),
+        (shape, cells, floats): (Vec<usize>, [usize; 2], bool),
     ) {
-        let number = i64::try_from(self.operators.len()).unwrap_or(i64::MAX);
-        let inputs = input.len();
-        self.operators.push(Arc::new(IntegerOp { layer, inputs, shape, floats, isa: self.isa }));
+        let (number, inputs, isa) = (self.operators.len(), input.len(), self.isa);
+        self.operators.push(Arc::new(IntegerOp {
+            number,
+            layer,
+            inputs,
+            shape,
+            cells,
+            floats,
+            isa,
+        }));
+        let number = i64::try_from(number).unwrap_or(i64::MAX);
         self.nodes.push(pb::NodeProto {
             name: format!("{name} #{number}"),
             op_type: OP_TYPE.to_owned(),

@@ -6,6 +6,7 @@
 //! fuse        table, rescaling and residual move into the convolution before them
 //! emit        one node a step, what was not recognized stays as it is and runs in f32
 //! operator    the node's operator for the runtime, which calls `kernels`
+//! memory      where pictures follow each other that are alike: only what can differ is computed
 //! ```
 //!
 //! A tensor of codes is `u8`, channels last; signed codes get 128 added, to the code and to the zero point. The
@@ -15,14 +16,17 @@
 //! the reason where one is known.
 
 pub(crate) mod build;
+pub(crate) mod changes;
 pub(crate) mod codes;
 pub(crate) mod emit;
 pub(crate) mod expression;
 pub(crate) mod fuse;
 pub(crate) mod graph;
 pub(crate) mod layer;
+pub(crate) mod memory;
 pub(crate) mod normalize;
 pub(crate) mod operator;
+pub(crate) mod patch;
 pub(crate) mod product;
 pub(crate) mod recognize;
 pub(crate) mod step;

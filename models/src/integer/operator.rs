@@ -7,9 +7,9 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use kernels::{Isa, Threads};
+use kernels::{Isa, Threads, with_scratch};
 use tract_onnx::model::ParsingContext;
-use tract_onnx::prelude::{DatumType, TDim, TVec, TypedFact, TypedModel};
+use tract_onnx::prelude::{DatumType, TDim, TVec, TractError, TypedFact, TypedModel};
 use tract_onnx::tract_core::ops::Cost;
 use tract_onnx::tract_hir::internal::{
     EvalContext, EvalOp, Expansion, InferenceOp, InferenceResult, Op, OutletId, Solver,
@@ -17,7 +17,9 @@ use tract_onnx::tract_hir::internal::{
     expand, format_err, op_as_typed_op, op_out_of_plan, tvec,
 };
 
-use crate::integer::layer::{Input, Layer, Result as Out};
+use crate::integer::changes::Changes;
+use crate::integer::layer::{Input, Layer, Result as Out, Wrong};
+use crate::integer::memory;
 use crate::onnx::pb;
 
 /// Name of the nodes that stand for operators of our own.
@@ -28,9 +30,13 @@ pub(crate) const NUMBER: &str = "number";
 /// An operator with the shape of its result.
 #[derive(Debug)]
 pub(crate) struct IntegerOp {
+    /// Its position among those of the graph.
+    pub(crate) number: usize,
     pub(crate) layer: Layer,
     pub(crate) inputs: usize,
     pub(crate) shape: Vec<usize>,
+    /// Rows and columns of the picture that the result is.
+    pub(crate) cells: [usize; 2],
     /// Whether the result is numbers rather than codes.
     pub(crate) floats: bool,
     pub(crate) isa: Isa,
@@ -78,9 +84,90 @@ fn from_node(
     Ok((expand(Node(operator)), vec![]))
 }
 
-impl Node {
-    fn datum_type(&self) -> DatumType {
-        if self.0.floats { DatumType::F32 } else { DatumType::U8 }
+impl IntegerOp {
+    const fn datum_type(&self) -> DatumType {
+        if self.floats { DatumType::F32 } else { DatumType::U8 }
+    }
+
+    /// The whole result.
+    pub(crate) fn compute(&self, inputs: &[TValue]) -> TractResult<Tensor> {
+        let mut output = Tensor::zero_dt(self.datum_type(), &self.shape)?;
+        self.with_inputs(inputs, |threads, tensors| {
+            let mut view = output.try_as_plain_ram_mut()?;
+            let out = if self.floats {
+                Out::Numbers(view.as_slice_mut::<f32>()?)
+            } else {
+                Out::Codes(view.as_slice_mut::<u8>()?)
+            };
+            self.layer.run(self.isa, threads, tensors, out).map_err(|e| self.wrong(&e))
+        })?;
+        Ok(output)
+    }
+
+    /// Computes the marked cells (flags, and as a list) of a result anew and writes them where they differ. Tells where
+    /// that was, unless the result is numbers.
+    pub(crate) fn compute_cells(
+        &self,
+        inputs: &[TValue],
+        (marked, cells): (&Changes, &[usize]),
+        output: &mut Tensor,
+    ) -> TractResult<Option<Changes>> {
+        let mut view = output.try_as_plain_ram_mut()?;
+        if self.floats {
+            let numbers = view.as_slice_mut::<f32>()?;
+            self.with_inputs(inputs, |_, tensors| {
+                self.layer.run_numbers(tensors, cells, numbers).map_err(|e| self.wrong(&e))
+            })?;
+            return Ok(None);
+        }
+        let codes = view.as_slice_mut::<u8>()?;
+        let channels = codes.len() / marked.size().max(1);
+        let mut changes = Changes::none(self.cells);
+        with_scratch(cells.len() * channels, |fresh| {
+            self.with_inputs(inputs, |threads, tensors| {
+                self.layer
+                    .run_cells(self.isa, threads, tensors, (marked, cells), fresh)
+                    .map_err(|e| self.wrong(&e))
+            })?;
+            for (&cell, fresh) in cells.iter().zip(fresh.chunks_exact(channels.max(1))) {
+                let codes = &mut codes[cell * channels..][..channels];
+                if codes != fresh {
+                    codes.copy_from_slice(fresh);
+                    changes.mark(cell);
+                }
+            }
+            Ok(Some(changes))
+        })
+    }
+
+    /// Hands `work` the threads that are lent and the tensors that go in.
+    fn with_inputs(
+        &self,
+        inputs: &[TValue],
+        work: impl FnOnce(&Threads, &[Input<'_>]) -> TractResult<()>,
+    ) -> TractResult<()> {
+        if inputs.len() != self.inputs {
+            bail!("expected {} tensors, found {}", self.inputs, inputs.len());
+        }
+        let views =
+            inputs.iter().map(|t| t.try_as_plain_ram()).collect::<TractResult<TVec<_>>>()?;
+        let tensors = views
+            .iter()
+            .zip(inputs)
+            .map(|(view, tensor)| {
+                Ok(match tensor.datum_type() {
+                    DatumType::U8 => Input::Codes(view.as_slice::<u8>()?),
+                    _ => Input::Numbers(view.as_slice::<f32>()?),
+                })
+            })
+            .collect::<TractResult<TVec<_>>>()?;
+        let threads = THREADS.with_borrow(Clone::clone);
+        let threads = threads.unwrap_or_else(|| Arc::new(Threads::single()));
+        work(&threads, &tensors)
+    }
+
+    fn wrong(&self, problem: &Wrong) -> TractError {
+        format_err!("{}: {problem}", self.layer.name(self.isa))
     }
 }
 
@@ -104,38 +191,7 @@ impl EvalOp for Node {
     op_out_of_plan!();
 
     fn eval(&self, _: &EvalContext<'_>, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
-        let operator = &*self.0;
-        if inputs.len() != operator.inputs {
-            bail!("expected {} tensors, found {}", operator.inputs, inputs.len());
-        }
-        let mut output = Tensor::zero_dt(self.datum_type(), &operator.shape)?;
-        {
-            let views =
-                inputs.iter().map(|t| t.try_as_plain_ram()).collect::<TractResult<TVec<_>>>()?;
-            let tensors = views
-                .iter()
-                .zip(&inputs)
-                .map(|(view, tensor)| {
-                    Ok(match tensor.datum_type() {
-                        DatumType::U8 => Input::Codes(view.as_slice::<u8>()?),
-                        _ => Input::Numbers(view.as_slice::<f32>()?),
-                    })
-                })
-                .collect::<TractResult<TVec<_>>>()?;
-            let mut view = output.try_as_plain_ram_mut()?;
-            let out = if operator.floats {
-                Out::Numbers(view.as_slice_mut::<f32>()?)
-            } else {
-                Out::Codes(view.as_slice_mut::<u8>()?)
-            };
-            let threads = THREADS.with_borrow(Clone::clone);
-            let threads = threads.unwrap_or_else(|| Arc::new(Threads::single()));
-            operator
-                .layer
-                .run(operator.isa, &threads, &tensors, out)
-                .map_err(|e| format_err!("{}: {e}", operator.layer.name(operator.isa)))?;
-        }
-        Ok(tvec!(output.into()))
+        Ok(tvec!(memory::eval(&self.0, &inputs)?))
     }
 }
 
@@ -143,7 +199,7 @@ impl TypedOp for Node {
     as_op!();
 
     fn output_facts(&self, _: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
-        Ok(tvec!(TypedFact::dt_shape(self.datum_type(), &self.0.shape)))
+        Ok(tvec!(TypedFact::dt_shape(self.0.datum_type(), &self.0.shape)))
     }
 
     fn cost(&self, _: &[&TypedFact]) -> TractResult<TVec<(Cost, TDim)>> {
@@ -163,7 +219,7 @@ impl Expansion for Node {
         _: &'p [TensorProxy],
         outputs: &'p [TensorProxy],
     ) -> InferenceResult {
-        solver.equals(&outputs[0].datum_type, self.datum_type())?;
+        solver.equals(&outputs[0].datum_type, self.0.datum_type())?;
         let shape: TVec<TDim> = self.0.shape.iter().map(|&d| d.into()).collect();
         solver.equals(&outputs[0].shape, shape)
     }
