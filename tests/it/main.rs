@@ -1,6 +1,7 @@
 //! End-to-end tests, one module a question.
 
 mod bench;
+mod by_difference;
 mod calibration;
 mod compare_runs;
 mod damage;

@@ -79,6 +79,13 @@ impl Coalition {
         others
     }
 
+    /// Number of players that are present in one of both alone.
+    #[must_use]
+    pub fn distance(&self, other: &Self) -> usize {
+        let words = self.words.iter().zip(&other.words);
+        words.map(|(a, b)| (a ^ b).count_ones() as usize).sum()
+    }
+
     /// The members, in order.
     pub fn members(&self) -> impl Iterator<Item = usize> + '_ {
         (0..self.players).filter(|&i| self.contains(i))
@@ -114,6 +121,8 @@ mod tests {
             (3..65).chain([66]).collect::<Vec<_>>()
         );
         assert!(Coalition::parse("012").is_none());
+        assert_eq!(coalition.distance(&coalition.complement()), 68);
+        assert_eq!(coalition.distance(&coalition), 0);
         assert_eq!(Coalition::from_bits(4, 0b0110).to_string(), "0110");
         assert!(Coalition::full(49).is_end() && Coalition::empty(49).is_end());
     }

@@ -1,10 +1,9 @@
 //! A game: a number for every coalition; and its evaluation along a plan on several threads.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use super::coalition::Coalition;
 use super::error::AttributionError;
 use super::plan::Plan;
+use super::walk::Walk;
 
 /// One thread's way to value coalitions.
 pub trait Game: Send {
@@ -13,6 +12,9 @@ pub trait Game: Send {
     /// # Errors
     /// If the network fails.
     fn value(&mut self, coalition: &Coalition) -> Result<f64, AttributionError>;
+
+    /// So many coalitions are valued next of which each is like the one before.
+    fn begin_run(&mut self, _coalitions: usize) {}
 }
 
 impl<F: FnMut(&Coalition) -> f64 + Send> Game for F {
@@ -69,21 +71,18 @@ impl<'a> Evaluator<'a> {
         // distinct coalitions are numbered by their first occurrence
         let needed = self.positions[..length].iter().max().map_or(0, |top| top + 1);
         let start = self.known.len();
-        let open = &self.distinct[start.min(needed)..needed];
-        let next = AtomicUsize::new(0);
+        let walk = Walk::new(&self.distinct[start.min(needed)..needed], workers.len());
         let parts: Vec<Part> = match workers {
-            [only] => vec![work(only, open, &next)],
+            [only] => vec![work(only, &walk)],
             _ => crossbeam_utils::thread::scope(|scope| {
-                let handles: Vec<_> = workers
-                    .iter_mut()
-                    .map(|worker| scope.spawn(|_| work(worker, open, &next)))
-                    .collect();
+                let handles: Vec<_> =
+                    workers.iter_mut().map(|worker| scope.spawn(|_| work(worker, &walk))).collect();
                 let lost = |_| Err(AttributionError::Worker);
                 handles.into_iter().map(|handle| handle.join().unwrap_or_else(lost)).collect()
             })
             .unwrap_or_default(),
         };
-        let mut values = vec![None; open.len()];
+        let mut values = vec![None; walk.len()];
         for part in parts {
             for (position, value) in part? {
                 values[position] = Some(value);
@@ -101,33 +100,44 @@ impl<'a> Evaluator<'a> {
 
 type Part = Result<Vec<(usize, f64)>, AttributionError>;
 
-fn work<G: Game>(worker: &mut G, distinct: &[&Coalition], next: &AtomicUsize) -> Part {
+fn work<G: Game>(worker: &mut G, walk: &Walk<'_>) -> Part {
     let mut done = Vec::new();
-    loop {
-        let position = next.fetch_add(1, Ordering::Relaxed);
-        let Some(coalition) = distinct.get(position) else { return Ok(done) };
-        match worker.value(coalition) {
-            Ok(value) if value.is_finite() => done.push((position, value)),
-            Ok(value) => {
-                next.store(distinct.len(), Ordering::Relaxed);
-                return Err(AttributionError::mismatch(
-                    "explanation",
-                    "a finite output of the network",
-                    value.to_string(),
-                    "check the network: it overflows on masked pictures",
-                ));
+    while let Some(run) = walk.next() {
+        worker.begin_run(run.len());
+        for &(position, coalition) in run {
+            if walk.is_closed() {
+                return Ok(done);
             }
-            Err(error) => {
-                // the others stop at their next coalition
-                next.store(distinct.len(), Ordering::Relaxed);
-                return Err(error);
+            match finite(worker.value(coalition)) {
+                Ok(value) => done.push((position, value)),
+                Err(error) => {
+                    // the others stop at their next coalition
+                    walk.close();
+                    return Err(error);
+                }
             }
         }
     }
+    Ok(done)
+}
+
+fn finite(value: Result<f64, AttributionError>) -> Result<f64, AttributionError> {
+    let value = value?;
+    if value.is_finite() {
+        return Ok(value);
+    }
+    Err(AttributionError::mismatch(
+        "explanation",
+        "a finite output of the network",
+        value.to_string(),
+        "check the network: it overflows on masked pictures",
+    ))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
     use crate::attribution::estimator::Estimator;
     use crate::attribution::plan::Grid;

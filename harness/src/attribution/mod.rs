@@ -30,6 +30,7 @@ mod replicates;
 mod sampler;
 pub mod shapley;
 mod strata;
+mod walk;
 
 // maps
 pub use error::AttributionError;

@@ -256,6 +256,8 @@ pub struct PictureGame<'a, C> {
     output: Output,
     /// The tensor of the coalition that was valued last.
     last: Option<(Coalition, Vec<f32>)>,
+    /// Whether successive coalitions are alike.
+    alike: bool,
 }
 
 impl<'a, C: Classifier> PictureGame<'a, C> {
@@ -266,7 +268,7 @@ impl<'a, C: Classifier> PictureGame<'a, C> {
         target: usize,
         output: Output,
     ) -> Self {
-        Self { picture, classifier, target, output, last: None }
+        Self { picture, classifier, target, output, last: None, alike: false }
     }
 }
 
@@ -276,7 +278,11 @@ impl<C: Classifier> Game for PictureGame<'_, C> {
         let (last, tensor) = self.last.get_or_insert_with(nobody);
         self.picture.change(last, coalition, tensor);
         last.clone_from(coalition);
-        let logits = self.classifier.logits(tensor)?;
+        let logits = if self.alike {
+            self.classifier.logits_by_difference(tensor)?
+        } else {
+            self.classifier.logits(tensor)?
+        };
         self.output.of(&logits, self.target).ok_or_else(|| {
             AttributionError::mismatch(
                 "target",
@@ -285,6 +291,10 @@ impl<C: Classifier> Game for PictureGame<'_, C> {
                 "use a network trained on the classes of this data set",
             )
         })
+    }
+
+    fn begin_run(&mut self, coalitions: usize) {
+        self.alike = coalitions > 1;
     }
 }
 

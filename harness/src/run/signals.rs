@@ -137,6 +137,10 @@ impl<G: Game> Game for Watched<'_, G> {
         self.signals.evaluated.fetch_add(1, Ordering::Relaxed);
         Ok(value)
     }
+
+    fn begin_run(&mut self, coalitions: usize) {
+        self.game.begin_run(coalitions);
+    }
 }
 
 #[cfg(test)]
