@@ -46,6 +46,30 @@ fn it_is_measured_on_one_thread_and_in_no_scenario() {
 }
 
 #[test]
+fn the_gain_of_computing_by_difference_stands_beside_both_times() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = folder.path().join("plan.json").display().to_string();
+    let (code, _, stderr) =
+        outcome(&mut roadgaze(&["plan", "--evaluations", "98", "--out", &plan]));
+    assert_eq!(code, Some(0), "{stderr}");
+    let more = ["--shap-reuse", "--plan", &plan, "--rounds", "3", "--threads", "2"];
+    let found = json("resnet-micro-int8", &more);
+    assert_eq!(found["scenario"], "kernel-shap-reuse", "{found}");
+    assert_eq!((&found["estimator"], &found["threads"]), (&"permutation".into(), &2.into()));
+    assert_eq!(found["gain"]["forwards"], 98, "{found}");
+    for name in ["whole_ms", "by_difference_ms", "gain"] {
+        let median = &found["gain"][name];
+        assert_eq!(median["n"], 3, "{found}");
+        assert!(median["value"].as_f64().unwrap() > 0.0, "{found}");
+    }
+    for other in [["--plan", &plan], ["--rounds", "2"]] {
+        let (code, _, stderr) = bench("resnet-micro-int8", &other);
+        assert_eq!(code, Some(2), "{stderr}");
+        assert!(stderr.contains("--shap-reuse"), "{stderr}");
+    }
+}
+
+#[test]
 fn the_integer_kernels_in_use_are_told() {
     assert_eq!(json("resnet-micro-int8", &["--isa", "scalar"])["isa"], "scalar");
     assert_eq!(json("resnet-micro", &[])["isa"], Value::Null);

@@ -9,9 +9,11 @@
 
 mod explaining;
 mod find_rate;
+mod reuse;
 
 pub use explaining::{Median, ShapCost, shap_cost};
 pub use find_rate::{FoundRate, RateLimit, Trial, find_rate};
+pub use reuse::{ReuseGain, reuse_gain};
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -76,6 +78,9 @@ pub enum BenchError {
     /// A masked picture could not be valued.
     #[error(transparent)]
     Attribution(#[from] AttributionError),
+    /// Two ways to compute the same gave different values.
+    #[error("the values by difference are not those of whole pictures; this is a bug in roadgaze")]
+    Differs,
     /// A thread ended by a panic.
     #[error("a worker thread failed; this is a bug in roadgaze")]
     Thread,

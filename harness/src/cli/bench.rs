@@ -54,6 +54,15 @@ pub(super) struct BenchArgs {
     /// Show what a forward pass of Kernel SHAP costs beside a plain classification, on one thread
     #[arg(long, conflicts_with_all = ["scenario", "threads", "rate", "find_rate", "layers", "estimators"])]
     shap: bool,
+    /// Show what Kernel SHAP gains by computing only what differs from masked picture to masked picture
+    #[arg(long, conflicts_with_all = ["scenario", "rate", "find_rate", "layers", "shap", "estimators"])]
+    shap_reuse: bool,
+    /// With --shap-reuse: a coalition plan as `roadgaze plan` writes it [default: that of a run]
+    #[arg(long, value_name = "FILE", requires = "shap_reuse")]
+    plan: Option<PathBuf>,
+    /// With --shap-reuse: times that the plan is evaluated each way
+    #[arg(long, value_name = "N", default_value_t = 5, requires = "shap_reuse")]
+    rounds: usize,
     /// Look for the highest constant rate whose p99 keeps the limit
     #[arg(long, conflicts_with = "rate")]
     find_rate: bool,
@@ -89,6 +98,9 @@ pub(super) fn execute(args: &BenchArgs) -> anyhow::Result<Outcome> {
     let clock = Clock::start();
     if args.shap {
         return shap(args, &network, clock);
+    }
+    if args.shap_reuse {
+        return shap_reuse(args, &network, clock);
     }
     let (inputs, preprocess) = inputs(args, &network, clock)?;
     let mut sessions = if scenario == Scenario::SingleStream {
@@ -179,9 +191,13 @@ fn heading(args: &BenchArgs, network: &Network) -> (Value, Vec<String>) {
     (out, vec![format!("{}, {} threads, {kernels}", info.name, args.threads)])
 }
 
-/// A forward pass of Kernel SHAP, with the settings of a run, beside a plain classification.
-fn shap(args: &BenchArgs, network: &Network, clock: Clock) -> anyhow::Result<Outcome> {
+/// The first picture with the settings of a run: its tensor, and what masking makes of it along the plan of a run.
+fn masked(args: &BenchArgs, network: &Network) -> anyhow::Result<(Vec<f32>, MaskedPicture, Plan)> {
     let ShapSettings { estimator, evaluations, grid, baseline, seed, .. } = ShapSettings::default();
+    let plan = match &args.plan {
+        Some(path) => Plan::read(path)?,
+        None => Plan::draw(estimator, grid, evaluations, seed)?,
+    };
     let source = datasets::open::open(&args.data, &OpenOptions::default())?;
     let preprocessor = Preprocessor::new(&network.manifest().input);
     let image = source.frame(0)?.image;
@@ -189,8 +205,13 @@ fn shap(args: &BenchArgs, network: &Network, clock: Clock) -> anyhow::Result<Out
     let input = preprocessor.run(image.as_raw(), side(image.width()), side(image.height()))?;
     let masked = baseline.tensor(image.as_raw(), &input, &preprocessor);
     let (width, height) = preprocessor.size();
-    let picture = MaskedPicture::new(input.clone(), masked, (height, width), grid)?;
-    let plan = Plan::draw(estimator, grid, evaluations, seed)?;
+    let picture = MaskedPicture::new(input.clone(), masked, (height, width), plan.grid())?;
+    Ok((input, picture, plan))
+}
+
+/// A forward pass of Kernel SHAP, with the settings of a run, beside a plain classification.
+fn shap(args: &BenchArgs, network: &Network, clock: Clock) -> anyhow::Result<Outcome> {
+    let (input, picture, plan) = masked(args, network)?;
     let (_, coalitions) = plan.distinct();
     let (mut plain, mut explaining) = (network.session()?, network.session()?);
     let sides = ((&mut plain, &input[..]), (&mut explaining, &picture));
@@ -198,18 +219,39 @@ fn shap(args: &BenchArgs, network: &Network, clock: Clock) -> anyhow::Result<Out
     let cost = bench::shap_cost(sides.0, sides.1, &coalitions, passes, clock)?;
     let (mut out, mut lines) = heading(args, network);
     extend(&mut out, json!({ "scenario": "kernel-shap", "warm_up": args.warm_up, "cost": cost }));
-    let line = |name: &str, median: &Median, unit: &str| {
-        let Median { value, ci95: [low, high], n } = median;
-        format!("{name:>24}: median {value:.3}{unit} (95 %: {low:.3} to {high:.3}, n {n})")
-    };
     lines.extend([
-        line("plain classification", &cost.classification_ms, " ms"),
-        line("forward of Kernel SHAP", &cost.kernel_shap_ms, " ms"),
-        line("ratio of neighbours", &cost.ratio, ""),
+        median("plain classification", &cost.classification_ms, " ms"),
+        median("forward of Kernel SHAP", &cost.kernel_shap_ms, " ms"),
+        median("ratio of neighbours", &cost.ratio, ""),
         format!("a forward of Kernel SHAP takes {:+.1} %", 100.0 * (cost.ratio.value - 1.0)),
     ]);
     print(args, &out, &lines)?;
     Ok(Outcome::Done)
+}
+
+/// A whole plan with every picture computed as a whole, and computed by difference.
+fn shap_reuse(args: &BenchArgs, network: &Network, clock: Clock) -> anyhow::Result<Outcome> {
+    let (_, picture, plan) = masked(args, network)?;
+    let mut sessions =
+        (0..args.threads).map(|_| network.session()).collect::<Result<Vec<_>, _>>()?;
+    let gain = bench::reuse_gain(&plan, &picture, &mut sessions, args.rounds, clock)?;
+    let (mut out, mut lines) = heading(args, network);
+    let estimator = plan.estimator().name();
+    let about = json!({ "scenario": "kernel-shap-reuse", "estimator": estimator, "gain": gain });
+    extend(&mut out, about);
+    lines.extend([
+        format!("plan of {estimator}: {} forward passes", gain.forwards),
+        median("as a whole", &gain.whole_ms, " ms a pass"),
+        median("by difference", &gain.by_difference_ms, " ms a pass"),
+        median("gain, round by round", &gain.gain, ""),
+    ]);
+    print(args, &out, &lines)?;
+    Ok(Outcome::Done)
+}
+
+fn median(name: &str, median: &Median, unit: &str) -> String {
+    let Median { value, ci95: [low, high], n } = median;
+    format!("{name:>24}: median {value:.3}{unit} (95 %: {low:.3} to {high:.3}, n {n})")
 }
 
 /// Median time and work of every layer, in the order in which they run.
