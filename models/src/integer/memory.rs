@@ -29,7 +29,8 @@ use crate::integer::changes::Changes;
 use crate::integer::operator::IntegerOp;
 use crate::integer::patch::Reach;
 
-/// Share of the cells above which all are computed: then nothing has to be copied.
+/// Cells that are computed alone cost at most this share of what all cost, or all are computed: then nothing has to be
+/// copied.
 const MOST_CELLS: f64 = 0.9;
 
 /// Outputs of the call before, by the number of their operator.
@@ -161,7 +162,8 @@ impl Memory {
             all.fill_rectangle();
         }
         let cells = all.cells();
-        match as_share(cells.len(), all.size()) {
+        let whole = operator.layer.whole_in_cells(operator.isa, all.size());
+        match as_share(cells.len(), whole) {
             0.0 => Stale::Nothing,
             share if share <= MOST_CELLS => Stale::Cells(all, cells),
             _ => Stale::All,

@@ -1,7 +1,9 @@
 //! Some cells of an operator's output alone: what they read is copied together, and the kernel runs on that.
 
 use kernels::layout::Window;
-use kernels::{Isa, Output, Threads, depthwise, elementwise, gemm, pooling, with_scratch};
+use kernels::{
+    Isa, Output, Threads, depthwise, elementwise, gemm, pooling, winograd, with_scratch,
+};
 
 use crate::integer::changes::Changes;
 use crate::integer::layer::{Input, Layer, Result as Out, Wrong};
@@ -30,6 +32,17 @@ impl Layer {
             | Self::Norm { .. } => Some(Reach::Same),
             // to compare numbers costs as much as to make their codes
             Self::Quantize { .. } | Self::Mean { .. } => None,
+        }
+    }
+
+    /// What computing all cells costs, in cells that are computed alone: less than there are, if there is a better form
+    /// for all.
+    pub(crate) fn whole_in_cells(&self, isa: Isa, cells: usize) -> usize {
+        match self {
+            Self::Product { window, weights, .. } => {
+                winograd::worth(isa, window, weights).unwrap_or(cells)
+            }
+            _ => cells,
         }
     }
 

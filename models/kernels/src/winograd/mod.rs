@@ -55,13 +55,19 @@ const SUMS_END: u32 = 1 << 25;
 /// Whether a convolution can be, and is better, computed in this form.
 #[must_use]
 pub fn applies(isa: Isa, window: &Window, weights: &PackedWeights) -> bool {
-    let Some((tile, layer)) = cost(isa) else { return false };
-    let pays = window.output().is_some_and(|[rows, columns]| {
-        let tiles = rows.div_ceil(SIDE) * columns.div_ceil(SIDE);
-        tiles * tile + layer < rows * columns
-    });
+    worth(isa, window, weights).is_some()
+}
+
+/// What a convolution costs in this form, in cells of the output in the direct form; `None` where this form cannot
+/// be, or is not better, than the direct form of all cells.
+#[must_use]
+pub fn worth(isa: Isa, window: &Window, weights: &PackedWeights) -> Option<usize> {
+    let (tile, layer) = cost(isa)?;
+    let [rows, columns] = window.output()?;
+    let cells = rows.div_ceil(SIDE) * columns.div_ceil(SIDE) * tile + layer;
+    let pays = cells < rows * columns;
     let wide = window.channels.min(weights.channels()) >= PAIR;
-    pays && wide && fits(window, weights)
+    (pays && wide && fits(window, weights)).then_some(cells)
 }
 
 /// What a tile costs, and the transformation of the weights, both in cells of the direct form; measured
