@@ -130,6 +130,7 @@ mod tests {
 
     #[test]
     fn the_chains_of_a_permutation_plan_are_one_walk() {
+        let mut without_gaps = 0;
         for seed in 0..20 {
             let plan = Plan::draw(Estimator::Permutation, Grid::default(), 290, seed).unwrap();
             let whole = runs(&plan, 1);
@@ -138,6 +139,10 @@ mod tests {
             assert!(whole.len() <= 1 + gaps, "{whole:?}");
             // all, then the first chain from its larger end
             assert_eq!(whole[0][..2], [0, 49]);
+            if whole.len() > 1 {
+                continue;
+            }
+            without_gaps += 1;
             for workers in [2, 3, 16] {
                 let shared = runs(&plan, workers);
                 let lengths: Vec<usize> = shared.iter().map(Vec::len).collect();
@@ -146,6 +151,7 @@ mod tests {
                 assert!(lengths.is_sorted_by(|a, b| a >= b), "{lengths:?}");
             }
         }
+        assert!(without_gaps > 3, "only {without_gaps} plans were looked at");
     }
 
     #[test]
