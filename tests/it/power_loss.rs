@@ -12,8 +12,9 @@ use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use harness::clock::Clock;
 use harness::store::Stored;
 
 use crate::program::{manifest, outcome, results, roadgaze};
@@ -214,10 +215,9 @@ fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 
 /// How long a command takes that is left alone and does its work.
 fn undisturbed(command: &mut Command) -> Duration {
-    let start = Instant::now();
-    let (code, _, stderr) = outcome(command);
+    let ((code, _, stderr), took) = Clock::start().time(|| outcome(command));
     assert_eq!(code, Some(0), "{stderr}");
-    start.elapsed()
+    Duration::from_micros(took.0)
 }
 
 /// Kills a command at a random moment of the time that it takes; whether it was still at work.
