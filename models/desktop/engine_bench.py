@@ -5,8 +5,8 @@
 
 Each round runs ONNX Runtime and the engine in processes of their own, one after the other, so that both meet the
 same neighbours on the machine; the order alternates. Of each process the median counts, and the table shows the
-median over the rounds, the ratio of each round's pair (median, smallest, largest), and resident memory. ONNX Runtime gets
-every form of the network that is given (`--peer`) and the fastest counts. The logits of both are compared.
+median over the rounds, the ratio of each round's pair (median, smallest, largest), and resident memory. ONNX Runtime
+gets every form of the network that is given (`--peer`) and the fastest counts. The logits of both are compared.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 PEER = """
 import json, sys, time
@@ -55,11 +56,13 @@ def last_json(command):
 
 
 def cosine(a, b):
+    """Cosine of two lists of numbers."""
     dot = sum(x * y for x, y in zip(a, b, strict=True))
     return dot / (sum(x * x for x in a) * sum(y * y for y in b)) ** 0.5
 
 
 def main():
+    """Measure all networks and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models", nargs="+", help="MODEL.onnx, or MODEL.onnx=PEER.onnx for another form in the peer")
     parser.add_argument("--engine", required=True, help="the example binary `engine`")
@@ -71,10 +74,11 @@ def main():
     import numpy
 
     with tempfile.TemporaryDirectory() as folder:
-        source = os.path.join(folder, "x.f32")
+        source = str(Path(folder) / "x.f32")
         numpy.random.default_rng(1).standard_normal(3 * 224 * 224).astype("<f4").tofile(source)
         print(
-            "| network | threads | engine ms | ONNX Runtime ms | ratio (smallest, largest) | resident MiB | cosine | load |"
+            "| network | threads | engine ms | ONNX Runtime ms | ratio (smallest, largest) |"
+            " resident MiB | cosine | load |"
         )
         print("|---|---|---|---|---|---|---|---|")
         for entry in arguments.models:
@@ -92,9 +96,10 @@ def main():
                 ratios = [a / b for a, b in medians]
                 ours, theirs = pairs[-1]
                 print(
-                    f"| {os.path.basename(model)} | {threads} | {statistics.median(m[0] for m in medians):.2f} |"
+                    f"| {Path(model).name} | {threads} | {statistics.median(m[0] for m in medians):.2f} |"
                     f" {statistics.median(m[1] for m in medians):.2f} | {statistics.median(ratios):.3f}"
-                    f" ({min(ratios):.3f}, {max(ratios):.3f}) | {ours['resident_mib']:.0f} / {theirs['resident_mib']:.0f} |"
+                    f" ({min(ratios):.3f}, {max(ratios):.3f}) |"
+                    f" {ours['resident_mib']:.0f} / {theirs['resident_mib']:.0f} |"
                     f" {cosine(ours['logits'], theirs['logits']):.5f} | {os.getloadavg()[0]:.1f} |",
                     flush=True,
                 )

@@ -135,7 +135,8 @@ def test_every_image_gets_a_row_with_both_maps(tmp_path, capsys):
     for run in "ab":
         with sqlite3.connect(tmp_path / run / run_store.FILE_NAME) as db:
             assert db.execute("PRAGMA user_version").fetchone() == (2,)
-            rows = "SELECT class, class_index, method, map, pixel_ratio, undefined FROM frame JOIN attribution USING (position)"
+            rows = "SELECT class, class_index, method, map, pixel_ratio, undefined"
+            rows += " FROM frame JOIN attribution USING (position)"
             runs.append(db.execute(rows + " ORDER BY position, method").fetchall())
             assert db.execute("SELECT avg(mask_share) FROM frame").fetchone()[0] == pytest.approx(0.25, abs=0.01)
     assert [r[:3] for r in runs[0]] == [(c, 0, m) for c in range(3) for m in reference.METHODS]
@@ -174,7 +175,7 @@ def test_the_tables_are_those_of_the_device():
     stated = re.search(r'const TABLES: &str = "\n(.*?)";', source.read_text(), re.DOTALL)[1]
     assert run_store.TABLES.split() == stated.split()
     version = re.search(r"SCHEMA: i64 = (\d+)", (ROOT / "harness/src/store/mod.rs").read_text())[1]
-    assert run_store.SCHEMA == int(version)
+    assert int(version) == run_store.SCHEMA
 
 
 def test_what_does_not_fit_is_named(tmp_path, capsys):

@@ -150,7 +150,7 @@ class _PlannedKernelShap(KernelShap):
 class _DoubleFit(SkLearnLinearRegression):
     """Captum's regression on the same rows, but in f64: its own, in f32, is 1e-4 and more of the span away."""
 
-    def fit(self, train_data, **kwargs):  # noqa: ANN001, ANN003, ANN201 as the class above
+    def fit(self, train_data, **kwargs):
         return super().fit([tuple(t.double() for t in rows) for rows in train_data], **kwargs)
 
 
@@ -205,8 +205,8 @@ def exact_solution(plan: Plan, values: np.ndarray) -> np.ndarray:
 def pixel_ratio(attribution: np.ndarray, mask: np.ndarray) -> float | None:
     """Positive attribution inside the sign over all positive attribution; `None` if there is none.
 
-    `attribution` is h w, each cell spread evenly over its pixels (nearest upsampling); `mask` H W bool, or coverage 0 to
-    1, with H and W multiples of h and w. arXiv 2512.05937.
+    `attribution` is h w, each cell spread evenly over its pixels (nearest upsampling); `mask` H W bool, or coverage 0
+    to 1, with H and W multiples of h and w. arXiv 2512.05937.
     """
     h, w = attribution.shape
     covered = mask.reshape(h, mask.shape[0] // h, w, mask.shape[1] // w).mean(axis=(1, 3))

@@ -88,8 +88,9 @@ def translate(weights: Weights, family: str) -> Weights:
 
 
 def weights_in(path: Path, trust: bool = False) -> Weights:
-    """Read the state dictionary out of a `.pth`, `.pt` or `.safetensors` file, whichever wrapper it is in, or of an
-    exported ResNet (`.onnx`, see `folded`).
+    """Read the state dictionary out of a `.pth`, `.pt` or `.safetensors` file, whichever wrapper it is in.
+
+    Or out of an exported ResNet (`.onnx`, see `folded`).
 
     MMEngine's own files also hold objects of its classes, which only full unpickling can read; that runs code from
     the file, so it takes `trust`.

@@ -1,4 +1,4 @@
-"""Graphs as torchvision, timm and MMPreTrain export them, without their weights: do the tests in Rust find their way in each?
+"""Graphs as torchvision, timm and MMPreTrain export them, without their weights, for the tests in Rust.
 
 Both exporters of PyTorch, several operator sets. Large tensors keep name, type and shape and lose their values, so that
 a ResNet50 takes some 30 kB; the tests fill them with numbers of their own.

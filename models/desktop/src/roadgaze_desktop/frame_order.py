@@ -1,7 +1,7 @@
 """The order in which a device takes the frames of a rendered set, so that the first N here are the first N there.
 
-`datasets/src/synthetic.rs`: index by index, the classes of each index shuffled by a SplitMix64 stream that is started from
-the index alone (Fisher and Yates, from the last place down).
+`datasets/src/synthetic.rs`: index by index, the classes of each index shuffled by a SplitMix64 stream that is started
+from the index alone (Fisher and Yates, from the last place down).
 """
 
 from collections.abc import Sequence

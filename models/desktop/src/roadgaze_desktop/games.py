@@ -1,7 +1,7 @@
 """Recorded games: the outputs of a network for very many coalitions of a picture, in the file that the device replays.
 
-Format: `harness/src/games/file.rs`, version 1. The coalitions come from plan files (`roadgaze plan`); the first plan is the
-reference that the others are measured against.
+Format: `harness/src/games/file.rs`, version 1. The coalitions come from plan files (`roadgaze plan`); the first plan
+is the reference that the others are measured against.
 """
 
 import argparse

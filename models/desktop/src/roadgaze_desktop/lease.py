@@ -1,8 +1,8 @@
 """A quarter of an hour of a lent GPU: three processes by one clock, each taking what the others have ready.
 
-`render` works through a list of parts of sets on the CPU; `resnet` and `convnext` train on what lies there. All times are
-seconds after the lease began, so a slow part shortens what follows and nothing runs over. What is to be carried away
-goes into an outbox (see `pieces`); `deliver` hands over what fits into one call.
+`render` works through a list of parts of sets on the CPU; `resnet` and `convnext` train on what lies there. All times
+are seconds after the lease began, so a slow part shortens what follows and nothing runs over. What is to be carried
+away goes into an outbox (see `pieces`); `deliver` hands over what fits into one call.
 """
 
 import argparse
@@ -297,7 +297,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("role", choices=ROLES)
     parser.add_argument("--work", type=Path, required=True, help="folder for everything; kept between calls")
     parser.add_argument("--binary", type=Path, default=Path("roadgaze"), help="renders the sets")
-    parser.add_argument("--carried", type=Path, default=Path("."), help="start.onnx, permutation.json, captum.json")
+    parser.add_argument("--carried", type=Path, default=Path(), help="start.onnx, permutation.json, captum.json")
     parser.add_argument("--threads", type=int, default=13, help="for rendering")
     parser.add_argument("--scale", type=float, default=1.0, help="times of the timetable; below 1 to rehearse")
     parser.add_argument("--pace", type=float, default=1.0, help="numbers of pictures; below 1 to rehearse")

@@ -1,8 +1,8 @@
 """An ONNX graph run by PyTorch, operator by operator, so that Captum can look inside any exported network.
 
-The operators of ResNet and ConvNeXt exports and of QDQ files; another one is refused by name. Quantize and dequantize are
-computed in f32 as ONNX defines them (round half to even, saturate), so an int8 file gives the desktop's view
-of the same integers; they have no gradient.
+The operators of ResNet and ConvNeXt exports and of QDQ files; another one is refused by name. Quantize and dequantize
+are computed in f32 as ONNX defines them (round half to even, saturate), so an int8 file gives the desktop's view of
+the same integers; they have no gradient.
 """
 
 from collections.abc import Callable

@@ -1,8 +1,8 @@
 """What PyTorch and Captum make of rendered pictures, along one plan: the reference for the tests in Rust.
 
-Networks are the micro networks of `goldens`; pictures are those of a set that `roadgaze render --format npy` wrote. Everything runs in
-f64, because the f32 regression of Captum is itself 1e-4 away from its f64 one. Pictures are not stored: the tests render
-them, and their sha256 tells whether both sides saw the same.
+Networks are the micro networks of `goldens`; pictures are those of a set that `roadgaze render --format npy` wrote.
+Everything runs in f64, because the f32 regression of Captum is itself 1e-4 away from its f64 one. Pictures are not
+stored: the tests render them, and their sha256 tells whether both sides saw the same.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The desktop reference run: PyTorch and Captum, or ONNX Runtime, over a rendered set, into a run store like the device's.
+"""The desktop reference run: PyTorch and Captum, or ONNX Runtime, over a rendered set, into a run store.
 
 What a run on a device is compared with (`roadgaze compare DEVICE DESKTOP`). With `--plan` of a device run the same
 coalitions, target, output and baseline are used, so what differs is numerics alone.

@@ -1,7 +1,7 @@
 """The run store of the device (SQLite, schema 2), written by the desktop.
 
-The tables are those of `harness/src/store/write.rs`; a test compares the two texts. Values of settings are JSON, numbers in
-blobs f32 little-endian.
+The tables are those of `harness/src/store/write.rs`; a test compares the two texts. Values of settings are JSON,
+numbers in blobs f32 little-endian.
 """
 
 import json
