@@ -11,7 +11,7 @@ step "a clean Debian root"
 [ -e "$root/etc/debian_version" ] ||
     debootstrap --variant=minbase --include=gcc,libc6-dev,ca-certificates bookworm "$root" \
         "${MIRROR:-http://deb.debian.org/debian}" >/dev/null
-mkdir -p "$root/work" "$root/rust" "$root/cargo"
+mkdir -p "$root/srv" "$root/rust" "$root/cargo"
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 mount --make-rslave "$root/dev"
@@ -20,12 +20,12 @@ mount --bind "${CARGO_HOME:-$HOME/.cargo}" "$root/cargo"
 trap 'umount "$root/cargo" "$root/rust" "$root/proc"; umount -R "$root/dev"' EXIT
 cp /etc/resolv.conf /etc/hosts "$root/etc/"
 cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
-rm -rf "$root/work/roadgaze"
-mkdir "$root/work/roadgaze"
-git archive HEAD | tar -x -C "$root/work/roadgaze"
+rm -rf "$root/srv/roadgaze"
+mkdir "$root/srv/roadgaze"
+git archive HEAD | tar -x -C "$root/srv/roadgaze"
 inside() {
     chroot "$root" /usr/bin/env -i PATH=/rust/bin:/usr/bin:/bin HOME=/root CARGO_HOME=/cargo LANG=C.UTF-8 \
-        sh -c "cd /work/roadgaze && $1"
+        sh -c "cd /srv/roadgaze && $1"
 }
 echo "Debian $(cat "$root/etc/debian_version"), $(chroot "$root" dpkg-query -f '.' -W | wc -c) packages; $(inside 'rustc --version; gcc --version | head -n 1' | paste -sd' ')"
 

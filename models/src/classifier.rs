@@ -1,7 +1,7 @@
-//! A loaded network and its per-thread sessions; the one module that names the runtime.
+//! A loaded network and its per-thread sessions.
 //!
 //! The graph is optimized once for one concrete shape (batch 1: the runtime is slower per image at
-//! any larger batch) and shared; a [`Session`] adds only the scratch state of one thread.
+//! any larger batch) and shared; a [`Session`] adds the scratch state of one thread, and what calls by difference remember.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,78 +24,9 @@ use crate::integer::memory::{self, Memory, Work};
 use crate::integer::{self, has_quantized_operators, operator};
 use crate::manifest::Manifest;
 use crate::onnx::{self, OnnxFile};
+use crate::prediction::{Classifier, FeatureMap, NetworkInfo, Prediction};
 use crate::topology::Topology;
 use crate::zoo;
-
-/// Output of the last convolutional stage: `[channels, height, width]`, row by row.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FeatureMap {
-    /// C.
-    pub channels: usize,
-    /// Cells, 7 for 224 pixels.
-    pub height: usize,
-    /// Cells, 7 for 224 pixels.
-    pub width: usize,
-    /// `channels * height * width` values, the column fastest.
-    pub data: Vec<f32>,
-}
-
-/// What a network says about one picture.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Prediction {
-    /// One value a class, before any softmax.
-    pub logits: Vec<f32>,
-    /// What the global average pooling saw; absent if the network has none.
-    pub feature_map: Option<FeatureMap>,
-}
-
-/// Facts about a loaded network.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NetworkInfo {
-    /// Name in the manifest.
-    pub name: String,
-    /// K.
-    pub classes: usize,
-    /// Pixels.
-    pub height: usize,
-    /// Pixels.
-    pub width: usize,
-    /// Channels, height and width of the feature map.
-    pub feature_map: Option<[usize; 3]>,
-    /// Multiply-accumulate operations of one forward pass.
-    pub macs: u64,
-    /// Share of `macs` done on integers, 0 to 1.
-    pub integer_mac_share: f64,
-}
-
-/// Whatever turns an input tensor into logits: a [`Session`], or a stand-in in tests.
-pub trait Classifier: Send {
-    /// Facts about the network.
-    fn info(&self) -> &NetworkInfo;
-
-    /// One forward pass. The input is `[3, height, width]`, normalized, the column fastest.
-    ///
-    /// # Errors
-    /// If the input has another length or the runtime fails.
-    fn run(&mut self, input: &[f32]) -> Result<Prediction, ModelError>;
-
-    /// One forward pass of which only the logits matter.
-    ///
-    /// # Errors
-    /// As [`Classifier::run`].
-    fn logits(&mut self, input: &[f32]) -> Result<Vec<f32>, ModelError> {
-        Ok(self.run(input)?.logits)
-    }
-
-    /// [`Classifier::logits`] of a picture that is mostly like that of the last such call: whatever computes by
-    /// difference may do so here. The bits are the same, however alike the pictures are.
-    ///
-    /// # Errors
-    /// As [`Classifier::run`].
-    fn logits_by_difference(&mut self, input: &[f32]) -> Result<Vec<f32>, ModelError> {
-        self.logits(input)
-    }
-}
 
 /// A network, loaded and optimized once, shared by all threads.
 #[derive(Clone, Debug)]

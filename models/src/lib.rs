@@ -24,6 +24,7 @@ pub mod head;
 mod integer;
 pub mod manifest;
 pub mod onnx;
+pub mod prediction;
 pub mod preprocess;
 pub mod probe;
 mod resize;
@@ -31,10 +32,11 @@ pub mod topology;
 pub mod zoo;
 
 // what a run needs
-pub use classifier::{Classifier, FeatureMap, Network, NetworkInfo, Prediction, Session};
+pub use classifier::{Network, Session};
 pub use engine::{EngineOptions, LayerProfile, Report};
 pub use error::ModelError;
 pub use head::{Head, LayerNorm};
 pub use manifest::Manifest;
+pub use prediction::{Classifier, FeatureMap, NetworkInfo, Prediction};
 pub use preprocess::Preprocessor;
 pub use probe::{Probe, ProbeSession};

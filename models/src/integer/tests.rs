@@ -7,11 +7,11 @@ use std::path::Path;
 
 use prost::Message as _;
 
-use crate::classifier::{Classifier as _, Network, Prediction};
 use crate::engine::{EngineOptions, Isa};
 use crate::error::ModelError;
 use crate::manifest::{Classes, Input, Manifest, SCHEMA};
 use crate::onnx::{element, pb};
+use crate::{Classifier as _, Network, Prediction};
 use reference::{Numbers, Reference};
 
 const SIDE: usize = 12;

@@ -11,7 +11,6 @@ use super::{GLASS, Kind, Vehicle};
 
 impl Vehicle {
     pub(super) fn paint_swept(&self, p: &mut Painter<'_>) {
-        let right = self.right();
         self.paint_wheels(p);
         // below the glass first, then what stands on it
         self.paint_side(p, false);
@@ -22,7 +21,6 @@ impl Vehicle {
         for i in [3, 4, 5] {
             self.paint_panel(p, i);
         }
-        let _ = right;
     }
 
     /// Panel between two corners of the profile, across the whole width. Order: bumper, grille, bonnet,
