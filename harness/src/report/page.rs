@@ -113,6 +113,9 @@ fn cards(summary: &Summary) -> Markup {
                     p class="figure" { (ratio(r.mean)) }
                     p { (interval(r)) ", n = " (r.n) @if undefined(r) > 0 { ", " (undefined(r)) " undefined" } }
                     (scale(r))
+                    @if method == "kernel-shap" && let Some(line) = sampling_line(&text(&summary.settings, "shap.estimator"), r.evaluations.unwrap_or(0.0)) {
+                        p class="small" { (line) }
+                    }
                 }
             }
             @if let Some(network) = slowest(Stage::Network) {
@@ -132,6 +135,20 @@ fn cards(summary: &Summary) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// Evaluations of 7 x 7 super-pixels from which on the noise of `permutation` lowers a mean ratio by less than 0.005 (docs/kernel-shap.md).
+const ENOUGH: f64 = 900.0;
+
+/// That sampled attributions put a ratio too low, where that is more than a reader would overlook.
+fn sampling_line(estimator: &str, evaluations: f64) -> Option<String> {
+    match estimator {
+        "exact" => None,
+        "permutation" if evaluations >= ENOUGH => None,
+        _ => Some(format!(
+            "errs low by the noise of {evaluations:.0} evaluations ({estimator}); to report it, take permutation with 1000"
+        )),
     }
 }
 
@@ -355,6 +372,14 @@ fn class_name(names: &[String], key: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_ratio_of_few_evaluations_says_so() {
+        assert!(sampling_line("permutation", 290.0).unwrap().contains("noise of 290 evaluations"));
+        assert!(sampling_line("captum", 1000.0).is_some());
+        assert_eq!(sampling_line("permutation", 962.0), None);
+        assert_eq!(sampling_line("exact", 512.0), None);
+    }
 
     #[test]
     fn a_title_has_the_name_of_a_model_not_its_path() {
