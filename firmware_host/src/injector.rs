@@ -185,7 +185,8 @@ impl<S: PacketSource, B: AsRef<[u8]> + AsMut<[u8]>> FaultInjector<S, B> {
         &mut self.source
     }
 
-    /// The next packet, or none at the end.
+    /// The next packet, or none at the end. The buffer is as long as the longest packet of the source, also
+    /// after the source has ended: one that was held back may still come. It is lost if it does not fit.
     ///
     /// # Errors
     /// If the source fails.
@@ -228,9 +229,13 @@ impl<S: PacketSource, B: AsRef<[u8]> + AsMut<[u8]>> FaultInjector<S, B> {
     fn release(&mut self, buffer: &mut [u8]) -> Option<Delivered> {
         let held = self.waiting.take()?;
         self.ready = false;
-        buffer[..held.len].copy_from_slice(&self.held.as_ref()[..held.len]);
         self.last = self.last.max(held.at);
-        Some(Delivered { at: self.last, ..held })
+        let held = Delivered { at: self.last, ..held };
+        let Some(room) = buffer.get_mut(..held.len) else {
+            return Some(Delivered { len: 0, lost: true, ..held });
+        };
+        room.copy_from_slice(&self.held.as_ref()[..held.len]);
+        Some(held)
     }
 
     fn struck_by(&self, delivered: &Delivered, is: impl Fn(Kind) -> bool) -> bool {

@@ -99,6 +99,31 @@ fn order_and_number_of_packets() {
 }
 
 #[test]
+fn a_packet_held_back_is_lost_where_it_does_not_fit() {
+    let mut plan = FaultPlan::new(5);
+    plan.push(Fault { kind: Kind::Reorder, start: at(1), length: 1 }).unwrap();
+    let spare = || std::vec![0_u8; 400];
+    let source = Numbered { next: 0, end: 2 };
+    let mut injector = FaultInjector::new(source, plan, Micros(1000), spare(), spare());
+    let first = injector.next_delivery(&mut spare()).unwrap().unwrap();
+    assert_eq!((first.sequence, first.lost), (0, false));
+    // the source ends while the second packet is held back
+    let mut buffer = spare();
+    let second = injector.next_delivery(&mut buffer).unwrap().unwrap();
+    assert_eq!((second.sequence, second.lost, second.repeated), (1, false, false));
+    assert_eq!(parse(&buffer[..second.len]).unwrap().sequence, 1);
+    assert_eq!(injector.next_delivery(&mut []).unwrap(), None);
+
+    let mut plan = FaultPlan::new(5);
+    plan.push(Fault { kind: Kind::Duplicate, start: at(0), length: 1 }).unwrap();
+    let source = Numbered { next: 0, end: 1 };
+    let mut injector = FaultInjector::new(source, plan, Micros(1000), spare(), spare());
+    assert!(!injector.next_delivery(&mut spare()).unwrap().unwrap().lost);
+    let again = injector.next_delivery(&mut []).unwrap().unwrap();
+    assert_eq!((again.sequence, again.len, again.lost, again.repeated), (0, 0, true, true));
+}
+
+#[test]
 fn late_frames_hold_up_those_behind_them() {
     let out = deliver(6, &[(Kind::Late { by: Micros(2500) }, at(2), 1)]);
     let times: Vec<u64> = out.iter().map(|(d, _)| d.at.0).collect();

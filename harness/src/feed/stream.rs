@@ -134,8 +134,10 @@ impl<'a> Stream<'a> {
         let go_on = || !stop() && !self.line.is_abandoned();
         let realtime = matches!(self.filming.pace, Pace::Realtime { .. });
         let line = self.line;
+        // after the last frame the injector may still hold a packet back, of any size seen before
+        let mut needed = 0;
         while go_on() {
-            let needed = self.injector.source().prepare()?.unwrap_or(self.scratch.len());
+            needed = self.injector.source().prepare()?.unwrap_or(0).max(needed);
             self.count_bad();
             let slot = if realtime {
                 line.lease(needed)

@@ -193,6 +193,21 @@ fn the_mask_follows_the_fault() {
 }
 
 #[test]
+fn a_last_frame_that_is_held_back_or_sent_twice_still_arrives() {
+    // with one frame no other slot was ever filled when the second copy needs one
+    for kind in [FaultName::Duplicate, FaultName::Reorder] {
+        for frames in [1, 2, 5, 120] {
+            let outcome =
+                lockstep(frames, vec![at(kind, u32::try_from(frames).unwrap() - 1, 1)], 3);
+            let counters = outcome.report.intake.counters;
+            assert_eq!(outcome.taken.len(), frames, "{kind:?}, {frames}: {counters:?}");
+            assert!(counters.balanced(), "{kind:?}, {frames}: {counters:?}");
+            assert_eq!(counters.repeated, u64::from(kind == FaultName::Duplicate));
+        }
+    }
+}
+
+#[test]
 fn frames_that_cannot_be_read_are_booked_and_do_not_end_the_run() {
     let source = Noisy { len: 20, broken: Some(7) };
     let outcome = run(
