@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use models::{Probe, ProbeSession};
 
 use crate::error::CalibrationError;
-use crate::observe::Pictures;
+use crate::observe::{PictureId, Pictures};
 
 /// Sums of squares of signal and error.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -45,7 +45,8 @@ struct Pair {
     exact: ProbeSession,
     other: ProbeSession,
     values: Vec<Vec<f32>>,
-    noise: Vec<Noise>,
+    /// Of each picture, by its position.
+    noise: Vec<(usize, Vec<Noise>)>,
 }
 
 /// Noise of each tensor of two probes that show the same tensors in the same order.
@@ -62,21 +63,27 @@ pub(crate) fn compare(
             exact: exact.session()?,
             other: other.session()?,
             values: vec![Vec::new(); count],
-            noise: vec![Noise::default(); count],
+            noise: Vec::new(),
         })
     };
-    let each = |pair: &mut Pair, input: &[f32], _| {
-        let Pair { exact, other, values, noise } = pair;
+    let each = |pair: &mut Pair, input: &[f32], id: PictureId| {
+        let Pair { exact, other, values, noise: all } = pair;
+        let mut noise = vec![Noise::default(); count];
         exact.run(input, &mut |i, shown| {
             values[i].clear();
             values[i].extend_from_slice(shown);
         })?;
         other.run(input, &mut |i, shown| noise[i].add(&values[i], shown))?;
+        all.push((id.position, noise));
         Ok(())
     };
+    let pairs = pictures.stream(threads, &start, &each, done)?;
+    let mut parts: Vec<_> = pairs.into_iter().flat_map(|pair| pair.noise).collect();
+    // sums of floating point depend on their order: not that in which threads came to the pictures
+    parts.sort_unstable_by_key(|(position, _)| *position);
     let mut total = vec![Noise::default(); count];
-    for pair in pictures.stream(threads, &start, &each, done)? {
-        total.iter_mut().zip(pair.noise).for_each(|(sum, part)| sum.merge(part));
+    for (_, noise) in parts {
+        total.iter_mut().zip(noise).for_each(|(sum, part)| sum.merge(part));
     }
     Ok(total)
 }

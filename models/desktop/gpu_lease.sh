@@ -1,6 +1,6 @@
 #!/bin/sh
-# One call on a lent GPU machine without a network: begin the work if it has not begun, wait until something is ready to
-# be carried home or the clock says so, and leave it in OUT (at most 8 files, 16 MiB each, 63 MiB together).
+# One call on a GPU machine without a network, rented by the minute: begin the work if it has not begun, wait until
+# something is ready to be copied or the clock says so, and leave it in OUT (at most 8 files, 16 MiB each, 63 MiB together).
 #
 #   sh models/desktop/gpu_lease.sh CARRY OUT UNTIL [options of `lease`]
 #

@@ -212,8 +212,18 @@ impl<'g> Topology<'g> {
             let centre = self.made_by(divide.input.first()?, "Sub")?;
             let root = self.made_by(divide.input.get(1)?, "Sqrt")?;
             let (eps, variance) = self.split(self.made_by(root.input.first()?, "Add")?)?;
-            self.made_by(variance, "ReduceMean")?;
-            self.made_by(centre.input.get(1)?, "ReduceMean")?;
+            let (spread, mean) = (
+                self.made_by(variance, "ReduceMean")?,
+                self.made_by(centre.input.get(1)?, "ReduceMean")?,
+            );
+            let source = centre.input.first()?;
+            let known = self.is_over_last(spread)
+                && self.is_over_last(mean)
+                && mean.input.first()? == source
+                && self.is_square(spread.input.first()?, centre.output.first()?);
+            if !known {
+                return None;
+            }
             let eps = self.constant(eps)?.values.first().copied().map(f64::from)?;
             let norm = LayerNorm {
                 weight: self.constant(scale)?.values,
@@ -221,11 +231,31 @@ impl<'g> Topology<'g> {
                 eps,
             };
             let names = (scale.to_owned(), Some(shift.to_owned()));
-            Some((names, norm, centre.input.first()?.as_str()))
+            Some((names, norm, source.as_str()))
         };
         steps()
             .map(Some)
             .ok_or_else(|| format!("expected pooling or a layer norm, found {}", describe(node)))
+    }
+
+    /// Whether this reduces the last axis alone, said in the one way that holds for tensors of any rank.
+    fn is_over_last(&self, node: &'g pb::NodeProto) -> bool {
+        integers(node, "axes")
+            .or_else(|| self.integer_constant(input(node, 1).ok()?))
+            .is_some_and(|axes| axes == [-1])
+    }
+
+    /// Whether the first tensor is the square of the second.
+    fn is_square(&self, name: &'g str, of: &str) -> bool {
+        let Ok(node) = self.producer(name) else { return false };
+        let inputs: Vec<&str> = node.input.iter().map(String::as_str).collect();
+        match (node.op_type.as_str(), inputs.as_slice()) {
+            ("Mul", [a, b]) => *a == of && *b == of,
+            ("Pow", [base, power]) => {
+                *base == of && self.constant(power).is_some_and(|p| p.values == [2.0])
+            }
+            _ => false,
+        }
     }
 
     /// The tensor whose average over height and width this is.

@@ -1,4 +1,5 @@
-//! Does the help of a command say something else than before? Then the change is to be seen when it is reviewed.
+//! Does the help of a command say something else than before? Then the change is to be seen when it is reviewed. And is
+//! the plan that is printed the one that would run?
 //!
 //! `INSTA_UPDATE=always cargo test --release --workspace --test it help` accepts all changes.
 
@@ -27,4 +28,26 @@ fn help_of_every_command_is_as_reviewed() {
     for name in names {
         insta::assert_snapshot!(name, help(&[name]));
     }
+}
+
+#[test]
+fn a_printed_plan_is_the_plan_with_all_its_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("plan.toml");
+    let print = |arguments: &[&str]| {
+        let (code, stdout, stderr) =
+            outcome(roadgaze(&["run"]).args(arguments).arg("--print-plan"));
+        assert_eq!((code, stderr.as_str()), (Some(0), ""));
+        stdout
+    };
+    let default = print(&[]);
+    for setting in
+        ["frames = 82", "evaluations = 290", "estimator = \"permutation\"", "frames = 10"]
+    {
+        assert!(default.contains(setting), "{setting} is missing in\n{default}");
+    }
+    let changed = print(&["--attribute", "kernel-shap", "--shap-evals", "98", "--frames", "7"]);
+    assert_ne!(changed, default);
+    std::fs::write(&file, &changed).unwrap();
+    assert_eq!(print(&[file.to_str().unwrap()]), changed);
 }

@@ -58,12 +58,15 @@ pub enum Baseline {
     Colour([u8; 3]),
 }
 
+/// Radius of a blur at most, pixels: the largest side of a picture.
+const LARGEST_BLUR: usize = 4096;
+
 impl std::str::FromStr for Baseline {
     type Err = AttributionError;
 
     /// `mean-colour`, `zero`, `blur:RADIUS` or `#RRGGBB`.
     fn from_str(text: &str) -> Result<Self, AttributionError> {
-        let radius = || text.strip_prefix("blur:")?.parse().ok();
+        let radius = || text.strip_prefix("blur:")?.parse().ok().filter(|r| *r <= LARGEST_BLUR);
         let colour = || {
             let digits = text.strip_prefix('#').filter(|d| d.len() == 6 && d.is_ascii())?;
             let part = |i: usize| u8::from_str_radix(&digits[2 * i..2 * i + 2], 16).ok();
@@ -78,7 +81,7 @@ impl std::str::FromStr for Baseline {
                 .ok_or_else(|| {
                     AttributionError::mismatch(
                         "baseline",
-                        "zero, mean-colour, blur:RADIUS or #RRGGBB",
+                        "zero, mean-colour, blur:RADIUS (at most 4096) or #RRGGBB",
                         format!("`{text}`"),
                         "for example blur:8 or #7c7468",
                     )
@@ -374,7 +377,7 @@ mod tests {
         for name in ["zero", "mean-colour", "blur:8", "#7c7468"] {
             assert_eq!(name.parse::<Baseline>().unwrap().to_string(), name);
         }
-        for wrong in ["", "blur", "blur:x", "#12345", "#12345g", "grey"] {
+        for wrong in ["", "blur", "blur:x", "blur:4097", "#12345", "#12345g", "grey"] {
             let error = wrong.parse::<Baseline>().unwrap_err().to_string();
             assert!(error.contains("blur:RADIUS"), "{error}");
         }

@@ -42,7 +42,8 @@ pub(super) struct RunArgs {
     /// Frames to process, the first ones of the data set (balanced over classes)
     #[arg(long, value_name = "N")]
     frames: Option<usize>,
-    /// Explanations: gradcam, kernel-shap, both separated by a comma, or none
+    /// Explanations: gradcam, kernel-shap, both separated by a comma, or none; Kernel SHAP then explains every frame
+    /// unless --shap-frames says otherwise
     #[arg(long, value_name = "LIST")]
     attribute: Option<String>,
     /// Class that is explained: predicted or true
@@ -99,7 +100,7 @@ pub(super) struct RunArgs {
     /// Continue a run that was cut off
     #[arg(long)]
     resume: bool,
-    /// Start anew where the default folder already holds a run
+    /// Start anew where the run folder already holds a run
     #[arg(long, conflicts_with = "resume")]
     overwrite: bool,
     /// Count frames that cannot be read instead of ending the run
@@ -108,6 +109,9 @@ pub(super) struct RunArgs {
     /// Write a manifest for the ONNX file of --model beside it, from its graph, and stop
     #[arg(long)]
     write_manifest: bool,
+    /// Print the plan with all its settings as TOML, and stop
+    #[arg(long, conflicts_with_all = ["write_manifest", "json", "live"])]
+    print_plan: bool,
     /// Show the stream on the terminal: picture with attribution, delays, counters; q ends it
     #[arg(long, conflicts_with = "json")]
     live: bool,
@@ -125,6 +129,10 @@ pub(super) fn execute(args: RunArgs) -> anyhow::Result<Outcome> {
     let clock = Clock::start();
     let recorded = args.feed.replay.as_deref().map(Replay::read).transpose()?;
     let mut plan = plan(&args, recorded.as_ref().map(|recorded| &recorded.plan))?;
+    if args.print_plan {
+        super::print(plan.to_toml()?.trim_end());
+        return Ok(Outcome::Done);
+    }
     let preload = args.feed.preload.or_else(|| recorded.as_ref()?.preload);
     let budgets = args.feed.budget.as_deref().map(Budgets::read).transpose()?;
     let feed = args.feed.feed(recorded)?;

@@ -12,6 +12,7 @@
 //! [equivalence]             # margins of mean differences, frame by frame (two one-sided tests at 5 %)
 //! accuracy = 0.005
 //! pixel_ratio = 0.005
+//! one_sided = 0.01          # most frames whose ratio is undefined in one run alone, as a share
 //! rank_correlation = 0.95   # least mean rank correlation of the maps
 //! latency_factor = 1.0      # most median network time of the second run over that of the first; absent: not held
 //! ```
@@ -72,6 +73,8 @@ pub struct PairedMargins {
     pub accuracy: f64,
     /// Of the mean pixel ratio.
     pub pixel_ratio: f64,
+    /// Most frames whose ratio is undefined in one run alone, as a share of those that have one: means cannot see them.
+    pub one_sided: f64,
     /// Least mean rank correlation of the maps.
     pub rank_correlation: f64,
     /// Most median network time of the second run over that of the first.
@@ -80,7 +83,13 @@ pub struct PairedMargins {
 
 impl Default for PairedMargins {
     fn default() -> Self {
-        Self { accuracy: 0.005, pixel_ratio: 0.005, rank_correlation: 0.95, latency_factor: None }
+        Self {
+            accuracy: 0.005,
+            pixel_ratio: 0.005,
+            one_sided: 0.01,
+            rank_correlation: 0.95,
+            latency_factor: None,
+        }
     }
 }
 

@@ -17,7 +17,7 @@ pub use ladder::{Ladder, Rung, Step};
 pub use margins::{LadderMargins, Margins, PairedMargins};
 pub use paired::{Accuracy, Correlation, Group, Latency, RatioComparison, Verdict};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -134,32 +134,35 @@ pub fn compare_stored(a: &Stored, b: &Stored, margins: &Margins) -> Option<Compa
     })
 }
 
-/// The same frames in both runs: those with the same picture, and of the rest those of the same class and index.
+/// The same frames in both runs: those of the same picture, class and index; of the rest those of the same picture; of the
+/// rest those of the same class and index.
 ///
 /// Positions do not matter: the desktop may walk a folder in another order than the device its data set. A picture is
-/// known by its hash even where the class lists differ, and by its key even where its pixels do.
+/// known by its hash even where the class lists differ, and by its key even where its pixels do. Black and frozen
+/// pictures are alike, so the hash alone comes second.
 pub(crate) fn pairs<'a>(a: &'a [FrameRow], b: &'a [FrameRow]) -> Vec<Pair<'a>> {
-    let mut by_hash: BTreeMap<&str, &FrameRow> = BTreeMap::new();
-    for frame in b.iter().filter(|f| !f.image_hash.is_empty()) {
-        by_hash.entry(&frame.image_hash).or_insert(frame);
-    }
-    let mut by_key: BTreeMap<(u16, u32), &FrameRow> =
-        b.iter().map(|f| ((f.class, f.index), f)).collect();
-    let mut found: Vec<Option<&FrameRow>> = Vec::with_capacity(a.len());
-    for frame in a {
-        let same = by_hash.remove(frame.image_hash.as_str());
-        if let Some(other) = same {
-            by_key.remove(&(other.class, other.index));
+    type Key<'f> = (Option<&'f str>, Option<(u16, u32)>);
+    let rules: [fn(&FrameRow) -> Option<Key<'_>>; 3] = [
+        |f| (!f.image_hash.is_empty()).then_some((Some(&f.image_hash), Some((f.class, f.index)))),
+        |f| (!f.image_hash.is_empty()).then_some((Some(&f.image_hash), None)),
+        |f| Some((None, Some((f.class, f.index)))),
+    ];
+    let mut found: Vec<Option<&FrameRow>> = vec![None; a.len()];
+    let mut free: Vec<&FrameRow> = b.iter().collect();
+    for rule in rules {
+        let mut known: BTreeMap<Key<'_>, VecDeque<&FrameRow>> = BTreeMap::new();
+        for frame in std::mem::take(&mut free) {
+            match rule(frame) {
+                Some(key) => known.entry(key).or_default().push_back(frame),
+                None => free.push(frame),
+            }
         }
-        found.push(same);
+        for (frame, found) in a.iter().zip(&mut found).filter(|(_, found)| found.is_none()) {
+            *found = rule(frame).and_then(|key| known.get_mut(&key)?.pop_front());
+        }
+        free.extend(known.into_values().flatten());
     }
-    a.iter()
-        .zip(found)
-        .filter_map(|(a, same)| {
-            let b = same.or_else(|| by_key.remove(&(a.class, a.index)))?;
-            Some(Pair { a, b })
-        })
-        .collect()
+    a.iter().zip(found).filter_map(|(a, b)| Some(Pair { a, b: b? })).collect()
 }
 
 fn name(run: &Stored) -> String {
@@ -172,4 +175,68 @@ fn differing(a: &Stored, b: &Stored) -> BTreeMap<String, [String; 2]> {
         |n: &&String| (n.starts_with("set.") || n.starts_with("hash.")) && *n != "hash.executable";
     let names = a.settings.keys().chain(b.settings.keys()).filter(decides);
     names.map(|n| (n.clone(), [a.text(n), b.text(n)])).filter(|(_, [x, y])| x != y).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Undefined;
+    use crate::store::testing::row;
+
+    fn frame(class: u16, index: u32, hash: &str) -> FrameRow {
+        FrameRow { class, index, image_hash: hash.to_owned(), ..row(index) }
+    }
+
+    fn found(a: &[FrameRow], b: &[FrameRow]) -> Vec<[(u16, u32); 2]> {
+        let key = |f: &FrameRow| (f.class, f.index);
+        pairs(a, b).iter().map(|p| [key(p.a), key(p.b)]).collect()
+    }
+
+    #[test]
+    fn alike_pictures_are_paired_by_key_and_none_is_lost() {
+        // 5 and 9 are black in both; one run dropped 5
+        let a = [frame(1, 5, "black"), frame(2, 9, "black"), frame(3, 1, "c")];
+        let b = [frame(2, 9, "black"), frame(3, 1, "c")];
+        assert_eq!(found(&a, &b), [[(2, 9), (2, 9)], [(3, 1), (3, 1)]]);
+        let whole = [b[0].clone(), frame(1, 5, "black"), b[1].clone()];
+        assert_eq!(found(&a, &whole).len(), 3);
+        assert!(found(&a, &whole).iter().all(|[a, b]| a == b));
+    }
+
+    #[test]
+    fn a_picture_is_known_by_its_hash_where_class_lists_differ_and_by_its_key_where_pixels_do() {
+        let a = [frame(1, 0, "x"), frame(2, 0, "y")];
+        assert_eq!(
+            found(&a, &[frame(3, 0, "y"), frame(2, 0, "x")]),
+            [[(1, 0), (2, 0)], [(2, 0), (3, 0)]]
+        );
+        assert_eq!(found(&a, &[frame(2, 0, "other"), frame(9, 9, "z")]), [[(2, 0), (2, 0)]]);
+        assert_eq!(found(&a, &[frame(2, 0, ""), frame(1, 0, "")]).len(), 2);
+    }
+
+    #[test]
+    fn ratios_that_one_run_has_lost_are_not_equivalent() {
+        let a: Vec<FrameRow> = (0..40).map(|n| frame(1, n, &n.to_string())).collect();
+        let mut b = a.clone();
+        for row in b.iter_mut().take(20) {
+            row.attributions.iter_mut().for_each(|a| a.ratio = Err(Undefined::NoPositive));
+        }
+        let verdict = |b: &[FrameRow]| {
+            let pairs = pairs(&a, b);
+            let ratios = paired::ratios(&pairs);
+            let (ladder, margins) =
+                (Ladder::climb(&pairs, &Margins::default().ladder), Margins::default());
+            let verdicts = paired::verdicts(
+                &ladder,
+                &Accuracy::of(&pairs),
+                &ratios,
+                &BTreeMap::new(),
+                pairs.len(),
+                &margins,
+            );
+            verdicts.into_iter().find(|v| v.what.starts_with("undefined in one run")).unwrap()
+        };
+        assert!(verdict(&a).met);
+        assert!(!verdict(&b).met, "{:?}", verdict(&b));
+    }
 }

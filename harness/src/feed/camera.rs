@@ -11,6 +11,7 @@ use firmware_host::{
 };
 use image::GrayImage;
 
+use super::filmed::size_on_link;
 use super::{HostSlot, QUEUE_FRAMES, SLOTS};
 use crate::clock::Clock;
 
@@ -78,7 +79,10 @@ pub fn film(
         let scheduled = clock.now();
         let index = usize::try_from(position).unwrap_or(usize::MAX);
         let (frame, capture) = clock.time(|| source.frame(index));
-        let frame = match frame {
+        let frame = frame.and_then(|frame| {
+            size_on_link(source, position, &frame.image).map(|size| (frame, size))
+        });
+        let (frame, (width, height)) = match frame {
             Ok(frame) => frame,
             Err(error) if skip_bad => {
                 report.counters.drop_frame(DropReason::BadSource);
@@ -100,15 +104,14 @@ pub fn film(
             }
         };
         report.slots_high_water = report.slots_high_water.max(pool.high_water());
-        let side = |s: u32| u16::try_from(s).unwrap_or(u16::MAX);
         let header = FrameHeader {
             sequence,
             position,
             scheduled,
             captured: clock.now(),
             exposure_micros: 0,
-            width: side(frame.image.width()),
-            height: side(frame.image.height()),
+            width,
+            height,
         };
         let pixels = frame.image.as_raw();
         let needed = HEADER_LEN + pixels.len();
@@ -122,7 +125,7 @@ pub fn film(
                 return Err(SourceError::Name {
                     name: source.name(),
                     problem: format!("frame {position}: {error}"),
-                    remedy: "render or resize the data set to smaller frames".to_owned(),
+                    remedy: "this is a bug in roadgaze".to_owned(),
                 });
             }
         };

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 
 use datasets::source::{Frame, FrameSource, SourceError};
-use firmware_host::link::HEADER_LEN;
+use firmware_host::link::{HEADER_LEN, MAX_SIDE};
 use firmware_host::{FrameHeader, Micros, PacketSource, Picture};
-use image::GrayImage;
+use image::{GrayImage, RgbImage};
 
 use super::camera::Truth;
 use super::scenario::Scenario;
@@ -16,12 +16,34 @@ use crate::clock::Clock;
 /// Truths that are kept for frames that were held back or are late.
 const KEPT: usize = 16;
 
+/// Width and height of a picture as the camera link states them.
+///
+/// # Errors
+/// If the link cannot carry pictures of that size.
+pub(super) fn size_on_link(
+    source: &dyn FrameSource,
+    position: u32,
+    image: &RgbImage,
+) -> Result<(u16, u16), SourceError> {
+    let side = |s: u32| u16::try_from(s).ok().filter(|s| (1..=MAX_SIDE).contains(s));
+    let (width, height) = image.dimensions();
+    side(width).zip(side(height)).ok_or_else(|| SourceError::Name {
+        name: source.name(),
+        problem: format!(
+            "frame {position}: 1 to {MAX_SIDE} pixels a side expected, {width} x {height} found"
+        ),
+        remedy: "resize its pictures, or leave them out with --skip-bad".to_owned(),
+    })
+}
+
 /// A truth with the number of its frame and how long the frame took to make.
 #[derive(Clone, Debug)]
 pub(super) struct Shot {
     pub(super) sequence: u32,
     pub(super) truth: Truth,
     pub(super) capture: Micros,
+    /// Width and height as filmed; a fault may cut the picture.
+    pub(super) size: (u16, u16),
 }
 
 /// A data set as a source of packets.
@@ -88,6 +110,9 @@ impl<'a> Filmed<'a> {
                     .map_or(0, |sensor| sensor.expose(&mut frame.image, &mut frame.mask, sequence));
                 Ok((frame, exposure))
             });
+            let made = made.and_then(|(frame, exposure)| {
+                size_on_link(self.source, position, &frame.image).map(|_size| (frame, exposure))
+            });
             match made {
                 Ok((frame, exposure)) => self.ready = Some((sequence, frame, capture, exposure)),
                 Err(error) if self.skip_bad => self.bad.push((sequence, error)),
@@ -111,36 +136,32 @@ impl PacketSource for Filmed<'_> {
         let Some((sequence, frame, capture, exposure_micros)) = self.ready.take() else {
             return Ok(None);
         };
+        let pixels = frame.image.as_raw();
+        let room = buffer.get_mut(HEADER_LEN..HEADER_LEN + pixels.len());
+        let Some(room) = room else {
+            // the buffer was made for a smaller frame, which a fault holds back: that one goes first
+            self.ready = Some((sequence, frame, capture, exposure_micros));
+            return Ok(None);
+        };
+        room.copy_from_slice(pixels);
         let position = self.positions.get(self.next - 1).copied().unwrap_or(u32::MAX);
         let now = self.clock.now();
         let (scheduled, captured) = self.timing.map_or((now.since(capture), now), |timing| {
             (timing.scheduled(sequence), timing.captured(sequence))
         });
-        let side = |s: u32| u16::try_from(s).unwrap_or(u16::MAX);
-        let (width, height) = (side(frame.image.width()), side(frame.image.height()));
+        let (width, height) = size_on_link(self.source, position, &frame.image)?;
         let header =
             FrameHeader { sequence, position, scheduled, captured, exposure_micros, width, height };
-        let pixels = frame.image.as_raw();
-        let sealed = match buffer.get_mut(HEADER_LEN..HEADER_LEN + pixels.len()) {
-            Some(room) => {
-                room.copy_from_slice(pixels);
-                header.seal(buffer)
-            }
-            None => Err(firmware_host::LinkError::Truncated {
-                expected: header.packet_len(),
-                found: buffer.len(),
-            }),
-        };
-        let len = sealed.map_err(|error| SourceError::Name {
+        let len = header.seal(buffer).map_err(|error| SourceError::Name {
             name: self.source.name(),
             problem: format!("frame {position}: {error}"),
-            remedy: "render or resize the data set to smaller frames of one size".to_owned(),
+            remedy: "this is a bug in roadgaze".to_owned(),
         })?;
         if self.shots.len() == KEPT {
             self.shots.pop_front();
         }
         let truth = Truth { key: frame.key, mask: frame.mask, metadata: frame.metadata };
-        self.shots.push_back(Shot { sequence, truth, capture });
+        self.shots.push_back(Shot { sequence, truth, capture, size: (width, height) });
         Ok(Some(len))
     }
 
@@ -154,11 +175,12 @@ impl PacketSource for Filmed<'_> {
         let side = |s: u32| u16::try_from(s).unwrap_or(u16::MAX);
         let size = (side(mask.width()), side(mask.height()));
         picture.apply(mask.as_flat_samples_mut().as_mut_slice(), previous, size, 1, 0);
+        if picture != Picture::Frozen {
+            // as whole as the picture that the injector keeps
+            self.previous_mask = Some(mask.clone());
+        }
         if let Picture::Cut { rows } = picture {
             *mask = image::imageops::crop_imm(mask, 0, 0, mask.width(), rows.into()).to_image();
-        }
-        if picture != Picture::Frozen {
-            self.previous_mask = Some(shot.truth.mask.clone());
         }
     }
 }

@@ -90,6 +90,19 @@ impl Intake {
         self
     }
 
+    /// The camera says how often it films; none if it waits for the pipeline.
+    pub fn expect_period(&mut self, period: Option<Micros>, now: Micros) {
+        self.watches = period.is_some();
+        if let Some(period) = period {
+            self.watchdog = Watchdog::new(WatchdogSettings::for_period(period), now);
+        }
+    }
+
+    /// Width and height of the next picture; without this word they are those of the first one.
+    pub const fn expect_size(&mut self, size: (u16, u16)) {
+        self.size = Some(size);
+    }
+
     /// The camera was started anew and counts from 0 again: what it shows once more is no loss and no news.
     pub const fn starts_anew(&mut self) {
         self.floor = self.sequence.newest();
@@ -178,7 +191,12 @@ impl Intake {
 
     /// A frame with a number was not sent, for a reason that the camera knows.
     pub fn not_sent(&mut self, sequence: u32, reason: DropReason, now: Micros) {
-        self.known += 1;
+        if self.sequence.newest().is_none_or(|newest| sequence > newest) {
+            self.known += 1;
+        } else {
+            // held back until a later frame had come: its gap is booked already
+            self.take_back();
+        }
         self.drop_frame(sequence, reason, now);
     }
 
@@ -213,7 +231,9 @@ impl Intake {
         self.counters.dropped_by[DropReason::Lost as usize] += lost;
         // damaged packets that fill no gap were repeats, or no frames at all
         self.counters.repeated += self.bad - bad;
-        (self.known, self.bad) = (0, 0);
+        // a known one that fills no gap yet is behind a frame that was held back
+        self.known -= known;
+        self.bad = 0;
         if lost > 0 {
             let sequence = self.sequence.newest().unwrap_or(0);
             self.note(now, Event::Dropped { sequence, reason: DropReason::Lost });
@@ -222,16 +242,23 @@ impl Intake {
 
     /// A frame that was missed comes after all: too late to be of use.
     fn stale(&mut self, sequence: u32, now: Micros) {
-        let booked = [DropReason::Lost, DropReason::BadPacket];
-        for reason in booked {
+        if self.take_back() {
+            self.drop_frame(sequence, DropReason::Stale, now);
+        } else {
+            self.counters.repeated += 1;
+        }
+    }
+
+    /// Take a frame of a gap out of the books again; false if none stands there.
+    fn take_back(&mut self) -> bool {
+        for reason in [DropReason::Lost, DropReason::BadPacket] {
             let count = &mut self.counters.dropped_by[reason as usize];
             if *count > 0 {
                 *count -= 1;
-                self.drop_frame(sequence, DropReason::Stale, now);
-                return;
+                return true;
             }
         }
-        self.counters.repeated += 1;
+        false
     }
 
     fn alive(&mut self, input: Input, now: Micros) {
@@ -244,5 +271,68 @@ impl Intake {
             self.stalls += u32::from(transition.to == firmware_host::Condition::Stalled);
             self.note(now, Event::Camera { transition });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(sequence: u32) -> Vec<u8> {
+        let header = FrameHeader {
+            sequence,
+            position: sequence,
+            scheduled: Micros(0),
+            captured: Micros(0),
+            exposure_micros: 0,
+            width: 4,
+            height: 3,
+        };
+        let mut bytes = vec![u8::try_from(sequence).unwrap(); header.packet_len()];
+        header.seal(&mut bytes).unwrap();
+        bytes
+    }
+
+    fn stalls(period: Option<Micros>, gap: Micros) -> u32 {
+        let mut intake = Intake::new(&Scenario::default(), Micros(0));
+        intake.expect_period(period, Micros(0));
+        for n in 0..20_u32 {
+            let now = Micros(u64::from(n) * gap.0);
+            intake.packet(&packet(n), now);
+            intake.time(Micros(now.0 + gap.0 * 9 / 10));
+        }
+        intake.finish(20, Micros(20 * gap.0)).stalls
+    }
+
+    #[test]
+    fn a_slow_camera_stalls_by_its_own_period_alone() {
+        let gap = Micros(200_000);
+        assert_eq!(stalls(Some(gap), gap), 0);
+        assert_eq!(stalls(None, gap), 0);
+        assert!(stalls(Some(Micros(33_000)), gap) > 10, "the test would show nothing");
+    }
+
+    #[test]
+    fn frames_that_are_known_to_be_missing_are_booked_once_in_whatever_order_they_come() {
+        let now = Micros(0);
+        // 3 is held back, 4 cannot be read, 5 overtakes
+        let mut intake = Intake::new(&Scenario::default(), now);
+        assert!((0..3).all(|n| intake.packet(&packet(n), now).is_some()));
+        intake.not_sent(4, DropReason::BadSource, now);
+        for n in [3, 5] {
+            assert!(intake.packet(&packet(n), now).is_some());
+        }
+        let counters = intake.finish(6, now).counters;
+        assert_eq!(
+            (counters.dropped(), counters.dropped_by[DropReason::BadSource as usize]),
+            (1, 1)
+        );
+        // 3 is held back, 4 overtakes, and then there is no place for 3
+        let mut intake = Intake::new(&Scenario::default(), now);
+        assert!([0, 1, 2, 4].iter().all(|&n| intake.packet(&packet(n), now).is_some()));
+        intake.not_sent(3, DropReason::NoSlot, now);
+        assert!(intake.packet(&packet(5), now).is_some());
+        let counters = intake.finish(6, now).counters;
+        assert_eq!((counters.dropped(), counters.dropped_by[DropReason::NoSlot as usize]), (1, 1));
     }
 }

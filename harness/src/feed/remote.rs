@@ -18,9 +18,12 @@ pub use receive::{Found, ReceiveSettings, RemoteReport, find, receive};
 pub use serve::{ServeReport, ServeSettings, serve};
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::str::FromStr;
 use std::time::Duration;
+
+use firmware_host::Micros;
 
 use super::stream::FilmError;
 
@@ -131,6 +134,15 @@ pub enum LinkFailure {
     /// A thread ended by a panic.
     #[error("the {0} thread failed; this is a bug in roadgaze")]
     Thread(&'static str),
+}
+
+/// Whether a call of the system ended because nothing happened in time.
+fn is_timeout(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
+}
+
+fn micros(span: Duration) -> Micros {
+    Micros(u64::try_from(span.as_micros()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ use super::sensor::SensorSettings;
 
 /// Frames that may wait in a queue at most.
 pub const MAX_DEPTH: usize = 16;
+/// Largest jitter, microseconds.
+const MAX_JITTER: u32 = 10_000_000;
 
 /// Why a scenario is not usable.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +89,18 @@ pub enum Jitter {
         /// How late.
         micros: u32,
     },
+}
+
+impl Jitter {
+    /// Its one number in microseconds.
+    const fn micros(self) -> u32 {
+        match self {
+            Self::None => 0,
+            Self::Gaussian { micros } | Self::Uniform { micros } | Self::Burst { micros, .. } => {
+                micros
+            }
+        }
+    }
 }
 
 /// The camera.
@@ -301,7 +315,7 @@ impl Scenario {
         if !(1..=MAX_DEPTH).contains(&self.queue.depth) {
             return wrong("queue.depth", "1 to 16 frames", self.queue.depth.to_string());
         }
-        if self.camera.drift_ppm.abs() > 100_000 {
+        if self.camera.drift_ppm.unsigned_abs() > 100_000 {
             return wrong(
                 "camera.drift_ppm",
                 "-100000 to 100000",
@@ -310,6 +324,10 @@ impl Scenario {
         }
         if let Jitter::Burst { share, .. } = self.camera.jitter {
             per_million("camera.jitter.share", share)?;
+        }
+        let micros = self.camera.jitter.micros();
+        if micros > MAX_JITTER {
+            return wrong("camera.jitter.micros", "0 to 10000000 (10 s)", micros.to_string());
         }
         self.fault_plan().map(drop)
     }

@@ -147,10 +147,11 @@ impl<'a> Stream<'a> {
             };
             let Some(mut slot) = slot else {
                 // the camera goes on without a place for the picture
-                self.scratch.resize(needed.max(self.scratch.len()), 0);
+                self.scratch.resize(needed, 0);
                 let mut scratch = std::mem::take(&mut self.scratch);
-                let delivered = self.injector.next_delivery(&mut scratch)?;
+                let delivered = self.injector.next_delivery(&mut scratch[..needed])?;
                 self.scratch = scratch;
+                self.count_bad();
                 let Some(delivered) = delivered else { break };
                 self.wait(&delivered, &go_on);
                 if !delivered.lost && !delivered.repeated {
@@ -159,10 +160,12 @@ impl<'a> Stream<'a> {
                 }
                 continue;
             };
-            let Some(delivered) = self.injector.next_delivery(&mut slot.bytes)? else {
+            // no more than was asked for: what happens must not depend on which slot was free
+            let Some(delivered) = self.injector.next_delivery(&mut slot.bytes[..needed])? else {
                 line.give_back(slot);
                 break;
             };
+            self.count_bad();
             slot.len = delivered.len;
             self.wait(&delivered, &go_on);
             self.hand_over(slot, &delivered, &go_on);
@@ -228,6 +231,10 @@ impl<'a> Stream<'a> {
         }
         let sequence = delivered.sequence;
         self.intake.note(clock.now(), Event::Captured { sequence, slot: slot.number() });
+        if let Some(shot) = self.injector.source().shot(sequence) {
+            // pictures of a folder may differ in size; what a fault cut off is found by the difference
+            self.intake.expect_size(shot.size);
+        }
         let accepted = if self.filming.check {
             self.intake.packet(slot.filled(), clock.now())
         } else {

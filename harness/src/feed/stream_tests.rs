@@ -14,9 +14,16 @@ use super::*;
 use crate::clock::Clock;
 
 /// Noisy frames of 24 x 16 pixels; the mask is the left half.
+#[derive(Default)]
 struct Noisy {
     len: usize,
-    broken: Option<usize>,
+    broken: Vec<usize>,
+    /// Rows more in each frame than in the one before, modulo 11: as in a folder of pictures of any size.
+    growing: u32,
+    /// Frames wider than any link carries.
+    huge: Option<usize>,
+    /// The mask begins at the column of the frame's number.
+    walking: bool,
 }
 
 impl FrameSource for Noisy {
@@ -36,15 +43,21 @@ impl FrameSource for Noisy {
         Ok(FrameKey { class: 0, index: u32::try_from(position).unwrap() })
     }
     fn frame(&self, position: usize) -> Result<Frame, SourceError> {
-        if self.broken == Some(position) {
+        if self.broken.contains(&position) {
             return Err(SourceError::OutOfRange { position, len: 0 });
         }
+        let n = u32::try_from(position).unwrap();
+        let height = 16 + n * self.growing % 11;
+        let width = if self.huge == Some(position) { 5000 } else { 24 };
+        let left = if self.walking { n % 12 } else { 0 };
         let mut random = datasets::rng::Stream::new("noisy", &[position as u64]);
         let mut shade = || 40 + u8::try_from(random.below(100)).unwrap();
         Ok(Frame {
             key: self.key(position)?,
-            image: RgbImage::from_fn(24, 16, |_, _| Rgb([shade(), shade(), shade()])),
-            mask: GrayImage::from_fn(24, 16, |x, _| Luma([if x < 12 { 255 } else { 0 }])),
+            image: RgbImage::from_fn(width, height, |_, _| Rgb([shade(), shade(), shade()])),
+            mask: GrayImage::from_fn(width, height, |x, _| {
+                Luma([if (left..left + 12).contains(&x) { 255 } else { 0 }])
+            }),
             metadata: BTreeMap::new(),
         })
     }
@@ -126,7 +139,7 @@ fn run(
 fn lockstep(frames: usize, faults: Vec<FaultSettings>, seed: u64) -> Outcome {
     let queue = QueueSettings { policy: PolicyName::Block, depth: 2 };
     let scenario = Scenario { seed, faults, queue, ..Scenario::default() };
-    run(&Noisy { len: frames, broken: None }, &scenario, None, None, Duration::ZERO)
+    run(&Noisy { len: frames, ..Noisy::default() }, &scenario, None, None, Duration::ZERO)
 }
 
 fn dropped(outcome: &Outcome, reason: DropReason) -> u64 {
@@ -209,7 +222,7 @@ fn a_last_frame_that_is_held_back_or_sent_twice_still_arrives() {
 
 #[test]
 fn frames_that_cannot_be_read_are_booked_and_do_not_end_the_run() {
-    let source = Noisy { len: 20, broken: Some(7) };
+    let source = Noisy { len: 20, broken: vec![7], ..Noisy::default() };
     let outcome = run(
         &source,
         &Scenario {
@@ -225,6 +238,58 @@ fn frames_that_cannot_be_read_are_booked_and_do_not_end_the_run() {
     assert!(outcome.report.intake.counters.balanced(), "{:?}", outcome.report.intake.counters);
 }
 
+/// A lockstep run of such a source, books balanced.
+fn balanced(source: &Noisy, faults: Vec<FaultSettings>) -> Outcome {
+    let queue = QueueSettings { policy: PolicyName::Block, depth: 2 };
+    let scenario = Scenario { faults, queue, ..Scenario::default() };
+    let outcome = run(source, &scenario, None, None, Duration::ZERO);
+    assert!(outcome.report.intake.counters.balanced(), "{:?}", outcome.report.intake.counters);
+    outcome
+}
+
+#[test]
+fn an_unreadable_frame_beside_one_that_is_held_back_is_booked_once() {
+    use FaultName::{Drop, Reorder};
+    let source = |bad| Noisy { len: 12, broken: vec![bad], ..Noisy::default() };
+    let outcome = balanced(&source(6), vec![at(Reorder, 5, 1)]);
+    assert_eq!(dropped(&outcome, DropReason::BadSource), 1);
+    assert_eq!(outcome.report.intake.counters.dropped(), 2, "6 unreadable, 5 overtaken");
+    let outcome = balanced(&source(7), vec![at(Reorder, 5, 1), at(Drop, 6, 1)]);
+    assert_eq!(outcome.report.intake.counters.dropped(), 2, "6 lost, 7 unreadable");
+}
+
+#[test]
+fn pictures_of_any_size_are_frames_and_only_what_a_fault_cut_is_of_the_wrong_size() {
+    let source = Noisy { len: 60, growing: 3, ..Noisy::default() };
+    let outcome = balanced(&source, Vec::new());
+    assert_eq!(outcome.taken.len(), 60);
+    // one that is held back while a larger one is filmed
+    let outcome = balanced(&source, vec![fault(FaultName::Reorder, 0.3)]);
+    assert_eq!(dropped(&outcome, DropReason::BadSource), 0);
+    // even the first one
+    let cut = vec![at(FaultName::WrongSize, 0, 1), at(FaultName::WrongSize, 20, 2)];
+    let outcome = balanced(&source, cut);
+    assert_eq!(dropped(&outcome, DropReason::WrongSize), 3);
+    assert_eq!(outcome.taken.len(), 57);
+}
+
+#[test]
+fn a_picture_that_no_link_carries_is_booked_like_one_that_cannot_be_read() {
+    let source = Noisy { len: 9, huge: Some(4), ..Noisy::default() };
+    let outcome = balanced(&source, Vec::new());
+    assert_eq!(dropped(&outcome, DropReason::BadSource), 1);
+    assert!(outcome.report.bad[0].1.contains("5000 x"), "{:?}", outcome.report.bad);
+}
+
+#[test]
+fn the_mask_of_a_frozen_picture_is_that_of_the_picture_which_is_shown() {
+    let source = Noisy { len: 10, walking: true, ..Noisy::default() };
+    let faults = vec![at(FaultName::WrongSize, 5, 1), at(FaultName::Freeze, 6, 1)];
+    let outcome = balanced(&source, faults);
+    let left = |n: u32| (0..24).find(|&x| outcome.masks[&n].get_pixel(x, 0).0[0] == 255).unwrap();
+    assert_eq!((left(4), left(6), left(7)), (4, 5, 7));
+}
+
 #[test]
 fn in_realtime_a_slow_pipeline_loses_frames_by_policy_and_the_books_balance() {
     for policy in [PolicyName::DropOldest, PolicyName::DropNewest, PolicyName::LatestOnly] {
@@ -232,7 +297,7 @@ fn in_realtime_a_slow_pipeline_loses_frames_by_policy_and_the_books_balance() {
             Scenario { queue: QueueSettings { policy, depth: 2 }, ..Scenario::default() };
         scenario.camera.fps = 500.0;
         let pace = Pace::Realtime { start: firmware_host::Micros(1000) };
-        let source = Noisy { len: 100, broken: None };
+        let source = Noisy { len: 100, ..Noisy::default() };
         let outcome = run(&source, &scenario, Some(pace), None, Duration::from_millis(8));
         let counters = outcome.report.intake.counters;
         assert!(counters.balanced(), "{policy:?}: {counters:?}");
@@ -262,7 +327,7 @@ fn the_delivered_list_of_a_realtime_run_replays_to_the_same_pictures() {
         auto_exposure_lag_frames: 3.0,
         ..sensor::SensorSettings::default()
     });
-    let source = Noisy { len: 80, broken: None };
+    let source = Noisy { len: 80, ..Noisy::default() };
     let pace = Pace::Realtime { start: firmware_host::Micros(1000) };
     let live = run(&source, &scenario, Some(pace), None, Duration::from_millis(5));
     assert!(live.taken.len() < 80, "nothing was dropped: the test shows nothing");
@@ -280,7 +345,7 @@ fn a_pipeline_that_leaves_does_not_hang_the_camera() {
         ..Scenario::default()
     };
     let line = Line::new(scenario.queue);
-    let source = Noisy { len: 1000, broken: None };
+    let source = Noisy { len: 1000, ..Noisy::default() };
     let positions: Vec<u32> = (0..1000).collect();
     let (clock, pace) = (Clock::start(), Pace::Lockstep);
     let filming = Filming {
@@ -304,7 +369,10 @@ fn a_pipeline_that_leaves_does_not_hang_the_camera() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn the_books_balance_whatever_goes_wrong(seed in any::<u64>(), mask in 1_u32..8192) {
+    fn the_books_balance_whatever_goes_wrong(
+        seed in any::<u64>(), mask in 1_u32..8192, broken in prop::collection::vec(0_usize..120, 0..20),
+        growing in 0_u32..4, huge in prop::option::of(0_usize..120),
+    ) {
         let all = [
             FaultName::Drop, FaultName::Duplicate, FaultName::Reorder, FaultName::Freeze, FaultName::Black,
             FaultName::Tear, FaultName::Shift, FaultName::Occlude, FaultName::WrongSize, FaultName::FlipBits,
@@ -312,9 +380,12 @@ proptest! {
         ];
         let faults: Vec<_> = all.into_iter().enumerate()
             .filter(|(i, _)| mask & (1 << i) != 0).map(|(_, kind)| fault(kind, 0.15)).collect();
-        let first = lockstep(120, faults.clone(), seed);
+        let queue = QueueSettings { policy: PolicyName::Block, depth: 2 };
+        let scenario = Scenario { seed, faults, queue, ..Scenario::default() };
+        let source = Noisy { len: 120, broken, growing, huge, walking: true };
+        let first = run(&source, &scenario, None, None, Duration::ZERO);
         prop_assert!(first.report.intake.counters.balanced(), "{:?}", first.report.intake.counters);
-        let second = lockstep(120, faults, seed);
+        let second = run(&source, &scenario, None, None, Duration::ZERO);
         prop_assert_eq!(first.hash, second.hash);
     }
 }

@@ -1,9 +1,12 @@
 //! Plots of points and lines as SVG, for comparisons and studies.
 
-use plotters::prelude::{ChartBuilder, Circle, Color as _, LineSeries, PathElement, Rectangle};
+use plotters::prelude::{ChartBuilder, Circle, Color as _, LineSeries, PathElement};
 
 use super::ReportError;
 use super::plot::{INK, PALETTE, draw, legend, mesh};
+
+/// Where the plot begins, right of its labels.
+const NAMES_LEFT: u32 = 78;
 
 /// Named points.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,11 +61,15 @@ fn chart(
     }
     let (x_low, x_high) = range(points().map(|p| p.0));
     let (y_low, y_high) = range(points().map(|p| p.1).chain(marks.iter().copied()));
+    let coloured = || series.iter().zip(PALETTE.into_iter().cycle());
     draw(name, 560, 340, |root| {
+        let names: Vec<_> = coloured().map(|(s, colour)| (s.name.as_str(), colour)).collect();
+        let top = if names.len() > 1 { legend(root, NAMES_LEFT, &names)? } else { 0 };
         let mut chart = ChartBuilder::on(root)
             .margin(8)
+            .margin_top(top + 8)
             .x_label_area_size(38)
-            .y_label_area_size(70)
+            .y_label_area_size(NAMES_LEFT - 8)
             .build_cartesian_2d(x_low..x_high, y_low..y_high)
             .map_err(|e| e.to_string())?;
         let label = |span: f64| move |v: &f64| number(*v, span);
@@ -72,25 +79,18 @@ fn chart(
             let ends = vec![(x_low, a + b * x_low), (x_high, a + b * x_high)];
             chart.draw_series([PathElement::new(ends, INK.mix(0.6))]).map_err(|e| e.to_string())?;
         }
-        for (s, colour) in series.iter().zip(PALETTE.into_iter().cycle()) {
+        for (s, colour) in coloured() {
             if joined {
                 chart
                     .draw_series(LineSeries::new(s.points.iter().copied(), colour.stroke_width(2)))
                     .map_err(|e| e.to_string())?;
             }
             let strength = if joined { 1.0 } else { 0.6 };
-            let drawn = chart
-                .draw_series(
-                    s.points.iter().map(|p| Circle::new(*p, 3, colour.mix(strength).filled())),
-                )
-                .map_err(|e| e.to_string())?;
-            if series.len() > 1 {
-                drawn.label(s.name.clone()).legend(move |(x, y)| {
-                    Rectangle::new([(x, y - 4), (x + 14, y + 4)], colour.filled())
-                });
-            }
+            let points = s.points.iter();
+            let dots = points.map(|p| Circle::new(*p, 3, colour.mix(strength).filled()));
+            chart.draw_series(dots).map_err(|e| e.to_string())?;
         }
-        if series.len() > 1 { legend(&mut chart) } else { Ok(()) }
+        Ok(())
     })
 }
 
@@ -130,6 +130,12 @@ mod tests {
         assert_eq!(svg.matches("<circle").count(), 3);
         assert!(svg.contains("currentColor"));
         assert_eq!(lines("test", "x", "y", &[], &[]).unwrap(), "");
+        // the legend stands above the plot: no name below the first line of the grid
+        let y_of = |name: &str| -> u32 {
+            let text = svg.split("<text").find(|t| t.contains(&format!(">\n{name}\n"))).unwrap();
+            text.split("y=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap()
+        };
+        assert!(y_of("a") < 20 && y_of("b") < 20);
         let flat = [Series { name: "a".to_owned(), points: vec![(1.0, 1.0)] }];
         assert!(lines("test", "x", "y", &flat, &[]).unwrap().contains("<circle"));
     }

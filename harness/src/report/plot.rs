@@ -6,8 +6,7 @@
 use plotters::coord::ranged1d::{Ranged, ValueFormatter};
 use plotters::prelude::{
     Cartesian2d, ChartBuilder, ChartContext, Color as _, DrawingArea, IntoDrawingArea as _,
-    IntoFont as _, IntoLogRange as _, LineSeries, RGBColor, Rectangle, SVGBackend,
-    SeriesLabelPosition, Text,
+    IntoFont as _, IntoLogRange as _, LineSeries, RGBColor, Rectangle, SVGBackend, Text,
 };
 
 use super::ReportError;
@@ -181,18 +180,32 @@ where
         .map_err(|e| e.to_string())
 }
 
-pub(super) fn legend<'a, X, Y>(
-    chart: &mut ChartContext<'a, SVGBackend<'a>, Cartesian2d<X, Y>>,
-) -> Result<(), String>
-where
-    X: Ranged<ValueType = f64>,
-    Y: Ranged<ValueType = f64>,
-{
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
-        .label_font(("sans-serif", 13).into_font().color(&INK))
-        .border_style(INK.mix(0.0))
-        .draw()
-        .map_err(|e| e.to_string())
+/// Height of a row of a [`legend`].
+const LEGEND_ROW: u32 = 20;
+/// Width of a letter at most, on average over a name; SVG does not know the reader's font.
+const LETTER: u32 = 7;
+
+/// Names with their colours in rows at the top, where they cover no data; gives the height that they take.
+pub(super) fn legend(
+    area: &Area<'_>,
+    left: u32,
+    names: &[(&str, RGBColor)],
+) -> Result<u32, String> {
+    let (mut x, mut row) = (left, 0);
+    for (name, colour) in names {
+        let width = 34 + LETTER * u32::try_from(name.chars().count()).unwrap_or(0);
+        if x > left && x + width > area.dim_in_pixel().0 {
+            (x, row) = (left, row + 1);
+        }
+        let at = |dx: u32, dy: u32| -> (i32, i32) {
+            let pixel = |v: u32| i32::try_from(v).unwrap_or(i32::MAX);
+            (pixel(x + dx), pixel(row * LEGEND_ROW + dy))
+        };
+        let patch = Rectangle::new([at(0, 8), at(14, 16)], colour.filled());
+        let font = ("sans-serif", 13).into_font().color(&INK);
+        area.draw(&patch).map_err(|e| e.to_string())?;
+        area.draw(&Text::new((*name).to_owned(), at(20, 5), font)).map_err(|e| e.to_string())?;
+        x += width;
+    }
+    Ok((row + 1) * LEGEND_ROW)
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::metrics::Undefined;
 use crate::stats::{self, Percentiles};
-use crate::store::{FrameRow, Stage, Stored};
+use crate::store::{FrameRow, Stage, Stored, VERDICT};
 use crate::telemetry::device::DeviceSample;
 
 /// Version of this schema.
@@ -189,7 +189,7 @@ impl Summary {
             by_class: by(&frames, |f| format!("{:03}", f.class)),
             latency_ms: latencies(&frames),
             feed: value(stored, "feed"),
-            verdict: value(stored, "verdict"),
+            verdict: value(stored, VERDICT),
             // figures that cannot be read are left out, the rest is still worth telling
             device: stored.device_samples().ok().and_then(|samples| Device::of(&samples)),
             integer_mac_share: value(stored, "integer_mac_share"),

@@ -41,7 +41,9 @@ use crate::feed::{self, FilmError, Receiver, SLOTS, ScenarioError};
 use crate::report::budget::{Budgets, Verdict, judge};
 use crate::report::{self, ReportError, Summary};
 use crate::store::kernels::{self, INTEGER_KERNELS};
-use crate::store::{AttributionRow, FrameRow, RunStore, Stage, StoreError, Stored};
+use crate::store::{
+    AttributionRow, FrameRow, RunStore, Stage, StoreError, Stored, UNLOGGED, VERDICT,
+};
 use crate::telemetry;
 use crate::telemetry::device::Sampler;
 
@@ -286,7 +288,7 @@ pub fn run(
         DropReason::ALL.iter().map(|r| (r.name(), counters.dropped_by[*r as usize])).collect();
     let dropped = serde_json::to_string(&dropped).map_err(ReportError::Json)?;
     store.set("frames.dropped", &dropped)?;
-    store.set("telemetry.frames_dropped", &defmt_host::dropped().to_string())?;
+    store.set(UNLOGGED, &defmt_host::dropped().to_string())?;
     store.settle()?;
     let (verdict, sameness) = judge_run(job, &store)?;
     store.finish()?;
@@ -305,7 +307,7 @@ fn judge_run(
     let stored = Stored::open(job.folder)?;
     let verdict = job.budgets.map(|budgets| judge(budgets, &stored)).transpose()?;
     if let Some(verdict) = &verdict {
-        store.set("verdict", &serde_json::to_string(verdict).map_err(ReportError::Json)?)?;
+        store.set(VERDICT, &serde_json::to_string(verdict).map_err(ReportError::Json)?)?;
     }
     let sameness = replay.map(|replay| replay.compare(&stored));
     if let Some(sameness) = &sameness {

@@ -31,6 +31,9 @@ pub enum PlanError {
         /// Where and why.
         source: Box<toml::de::Error>,
     },
+    /// A value cannot be written as TOML.
+    #[error("the plan cannot be printed: {0}; this is a bug in roadgaze")]
+    Print(#[from] toml::ser::Error),
     /// A value is out of its range.
     #[error("{name}: {expected} expected, {found} found")]
     Range {
@@ -232,6 +235,14 @@ impl RunPlan {
             .map_err(|source| PlanError::Toml { path: path.to_owned(), source: Box::new(source) })
     }
 
+    /// The plan as text, every setting named but those that are nothing unless given (`shap.precision`, `shard`).
+    ///
+    /// # Errors
+    /// If a value cannot be written as TOML.
+    pub fn to_toml(&self) -> Result<String, PlanError> {
+        Ok(toml::to_string(self)?)
+    }
+
     /// Positions to process in a data set of that many frames.
     ///
     /// # Errors
@@ -327,11 +338,24 @@ fn flatten(prefix: &str, value: &Value, into: &mut BTreeMap<String, Value>) {
 mod tests {
     use super::*;
 
+    /// A plan whose optional settings are all given.
+    fn every_setting() -> RunPlan {
+        let shap = ShapSettings {
+            precision: Some(0.02),
+            baseline: Baseline::Blur { radius: 8 },
+            ..ShapSettings::default()
+        };
+        let shard = Some(Shard { number: 1, of: 4 });
+        RunPlan { shap, shard, ..RunPlan::default() }
+    }
+
     #[test]
     fn a_plan_survives_toml_and_unknown_settings_are_refused() {
         let plan = RunPlan { frames: 7, ..RunPlan::default() };
-        let text = toml::to_string(&plan).unwrap();
-        assert_eq!(toml::from_str::<RunPlan>(&text).unwrap(), plan);
+        for plan in [plan, RunPlan::built_in(), every_setting()] {
+            let text = plan.to_toml().unwrap();
+            assert_eq!(RunPlan::parse(&text, Path::new("p")).unwrap(), plan, "{text}");
+        }
         assert!(toml::from_str::<RunPlan>("frmes = 7").is_err());
         assert_eq!(toml::from_str::<RunPlan>("").unwrap(), RunPlan::default());
     }

@@ -11,7 +11,7 @@ use rusqlite::{Connection, params};
 
 use super::kernels::{self, INTEGER_KERNELS};
 use super::read::{Stored, collect};
-use super::{FILE_NAME, RunStore, StoreError};
+use super::{FILE_NAME, RunStore, StoreError, UNLOGGED, VERDICT};
 
 /// Tables that are copied row by row; `setting` is made anew.
 const TABLES: [&str; 5] = ["plan", "frame", "attribution", "stage_time", "preview"];
@@ -191,6 +191,10 @@ fn joined_settings(runs: &[Stored], frames: usize) -> BTreeMap<String, String> {
         }
     }
     all.insert("frames.dropped".to_owned(), serde_json::json!(dropped).to_string());
+    let unlogged = runs.iter().filter_map(|run| run.settings.get(UNLOGGED)?.parse::<u64>().ok());
+    all.insert(UNLOGGED.to_owned(), unlogged.sum::<u64>().to_string());
+    // that of a part says nothing of the whole
+    all.remove(VERDICT);
     let kernels = kernels::joined(runs.iter().map(|run| run.settings.get(INTEGER_KERNELS)));
     all.insert(INTEGER_KERNELS.to_owned(), kernels);
     all.insert("merged.parts".to_owned(), runs.len().to_string());
@@ -277,8 +281,10 @@ mod tests {
     #[test]
     fn shards_become_the_run_that_one_machine_would_have_made() {
         let dir = tempfile::tempdir().unwrap();
-        let parts =
-            [part(dir.path(), "a", 5, &[0, 2, 4], &[]), part(dir.path(), "b", 5, &[1, 3], &[])];
+        let parts = [
+            part(dir.path(), "a", 5, &[0, 2, 4], &[(UNLOGGED, "2"), (VERDICT, "{\"valid\":true}")]),
+            part(dir.path(), "b", 5, &[1, 3], &[(UNLOGGED, "3")]),
+        ];
         let out = dir.path().join("all");
         assert_eq!(merge(&parts, &out).unwrap(), 5);
         let whole = Stored::open(&part(dir.path(), "whole", 5, &[0, 1, 2, 3, 4], &[])).unwrap();
@@ -287,6 +293,8 @@ mod tests {
         assert_eq!(merged.plan("abc").unwrap(), b"body");
         assert_eq!(merged.preview(3).unwrap(), whole.preview(3).unwrap());
         assert_eq!(merged.settings["frames.dropped"], "{\"bad_packet\":2}");
+        assert_eq!(merged.settings[UNLOGGED], "5");
+        assert!(!merged.settings.contains_key(VERDICT), "that of a part is not that of the whole");
         assert_eq!(merged.text("part.2.machine.cpu"), "cpu of b");
         assert_eq!(merged.settings[SHARD], "null");
     }

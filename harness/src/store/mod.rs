@@ -28,6 +28,10 @@ use std::path::{Path, PathBuf};
 pub const SCHEMA: i64 = 2;
 /// Name of the store inside a run folder.
 pub const FILE_NAME: &str = "run.sqlite";
+/// Setting with the judgement on the whole run.
+pub(crate) const VERDICT: &str = "verdict";
+/// Setting with the number of device events that the log had no room for.
+pub(crate) const UNLOGGED: &str = "telemetry.frames_dropped";
 
 /// Why the store could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -153,4 +157,10 @@ impl StoreError {
             _ => Self::Database { path, source },
         }
     }
+}
+
+/// A frame for tests elsewhere.
+#[cfg(test)]
+pub(crate) mod testing {
+    pub(crate) use super::read::tests::row;
 }

@@ -42,10 +42,14 @@ impl Stored {
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )
         .map_err(|source| StoreError::database(&path, source))?;
+        let broken = |source| StoreError::database(&path, source);
+        // one state of it all: a run may be storing frames meanwhile
+        let snapshot = db.unchecked_transaction().map_err(broken)?;
         check_version(&path, &db)?;
         let settings = settings(&path, &db)?;
         let frames = frames(&path, &db)?;
         super::seal::check(&path, &db)?;
+        snapshot.commit().map_err(broken)?;
         Ok(Self { path, db, settings, frames })
     }
 
@@ -276,7 +280,7 @@ pub(super) mod tests {
     use super::super::RunStore;
     use super::*;
 
-    pub(in crate::store) fn row(position: u32) -> FrameRow {
+    pub(crate) fn row(position: u32) -> FrameRow {
         FrameRow {
             position,
             class: 3,
@@ -389,6 +393,51 @@ pub(super) mod tests {
         drop(store);
         let error = RunStore::resume(dir.path(), &settings("8"), fixed).unwrap_err().to_string();
         assert!(error.contains("seed = 7") && error.contains("now it is 8"), "{error}");
+    }
+
+    #[test]
+    fn a_run_is_read_while_it_stores_frames() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = RunStore::create(dir.path(), &settings("7")).unwrap();
+        store.add(&row(0)).unwrap();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let reading = scope.spawn(|| {
+                let mut counts = std::collections::BTreeSet::new();
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    counts.insert(Stored::open(dir.path()).unwrap().frames.len());
+                }
+                counts.len()
+            });
+            for n in 1..300 {
+                let timeless = FrameRow { stages: vec![(Stage::Network, 1234)], ..row(n) };
+                store.add(&timeless).unwrap();
+                store.add_store_time(n, 5);
+            }
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert!(reading.join().unwrap() > 1, "it was not read meanwhile");
+        });
+    }
+
+    #[test]
+    fn a_folder_behind_a_link_is_a_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("disk")).unwrap();
+        std::os::unix::fs::symlink("disk", dir.path().join("runs")).unwrap();
+        let folder = dir.path().join("runs/first");
+        RunStore::create(&folder, &settings("7")).unwrap().add(&row(1)).unwrap();
+        RunStore::resume(&folder, &settings("7"), |_| true).unwrap().add(&row(2)).unwrap();
+        assert_eq!(Stored::open(&folder).unwrap().frames.len(), 2);
+    }
+
+    #[test]
+    fn a_verdict_on_fewer_frames_does_not_outlive_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = RunStore::create(dir.path(), &settings("7")).unwrap();
+        store.set(super::super::VERDICT, "{\"valid\":true}").unwrap();
+        drop(store);
+        drop(RunStore::resume(dir.path(), &settings("7"), |_| true).unwrap());
+        assert_eq!(Stored::open(dir.path()).unwrap().text("verdict"), "null");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::metrics::Undefined;
 
 use super::kernels::{self, INTEGER_KERNELS};
 use super::seal::{self, Item};
-use super::{AttributionRow, FILE_NAME, FrameRow, SCHEMA, Stage, StoreError};
+use super::{AttributionRow, FILE_NAME, FrameRow, SCHEMA, Stage, StoreError, VERDICT};
 
 const TABLES: &str = "
 CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -159,7 +159,12 @@ impl RunStore {
             }
         }
         let inode = inode(&path)?;
-        Ok(Self { path, db, done, late: None, inode })
+        let store = Self { path, db, done, late: None, inode };
+        if stored.contains_key(VERDICT) {
+            // it was on fewer frames
+            store.set(VERDICT, "null")?;
+        }
+        Ok(store)
     }
 
     /// Note the integer kernels of what is stored from now on, beside those of what is there.
@@ -385,13 +390,17 @@ fn insert_time(db: &Connection, position: u32, stage: Stage, micros: u64) -> rus
 }
 
 fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let outside = |source| StoreError::Folder { path: path.to_owned(), source };
+    // the folder may lie behind links, which SQLite refuses wherever they stand in a path; the file itself may be none
+    let folder = path.parent().unwrap_or(Path::new(".")).canonicalize().map_err(outside)?;
+    let path = &folder.join(path.file_name().unwrap_or_default());
     // SQLite opens what it cannot write, says so only later, and without the reason; a link could lead out of the folder
     fs::OpenOptions::new()
         .append(true)
         .create(true)
         .custom_flags(libc::O_NOFOLLOW)
         .open(path)
-        .map_err(|source| StoreError::Folder { path: path.to_owned(), source })?;
+        .map_err(outside)?;
     let open = || -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE

@@ -202,6 +202,23 @@ impl StudyPlan {
                 return wrong(at, expected, &method.shap.frames.to_string());
             }
         }
+        for (name, method) in &self.method {
+            // cells of one estimator are held against each other, network by network
+            let like = |other: &MethodSettings| {
+                other.attribute.is_some()
+                    && other.attribute == method.attribute
+                    && (other.attribute != Some(Method::KernelShap)
+                        || other.shap.estimator == method.shap.estimator)
+            };
+            if let Some((other, _)) = self.method.iter().find(|(_, m)| like(m) && *m != method) {
+                let expected = "one setting of an estimator in a study".to_owned();
+                return wrong(
+                    format!("method.{name}"),
+                    expected,
+                    &format!("another in method.{other}"),
+                );
+            }
+        }
         for (number, grid) in (1..).zip(&self.grids) {
             let at = |what: &str| format!("grid {number}, {what}");
             if let Some(other) = grid.networks.iter().find(|n| !known.contains(n.as_str())) {
@@ -267,6 +284,11 @@ mod tests {
             ("frames = 8", "frames = 8\ncorner_cases = ['fog']", "one of them"),
             ("name = 'a'", "name = 'a/b'", "network.name"),
             ("title = 't'", "titel = 't'", "unknown field"),
+            (
+                "[method.m]",
+                "[method.m]\nattribute = 'kernel-shap'\n[method.n]\nattribute = 'kernel-shap'\nshap = { evaluations = 98 }",
+                "method.m: expected one setting of an estimator in a study, found another in method.n",
+            ),
         ] {
             let text = SMALL.replace(from, to);
             let error = StudyPlan::parse(&text, "p").unwrap_err().to_string();

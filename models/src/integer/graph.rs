@@ -105,6 +105,20 @@ impl<'g> Graph<'g> {
         kernels::Quantization::new(scale, zero).ok()
     }
 
+    /// Whether codes are signed, by the zero point of the `QuantizeLinear` that they come from.
+    pub(crate) fn is_signed(&self, mut name: &'g str) -> bool {
+        // what stands between only moves codes: views and pooling
+        while let Some(node) = self.producers.get(name) {
+            if node.op_type == "QuantizeLinear" {
+                let zero = input(node, 2).and_then(|zero| self.tensors.get(zero));
+                return zero.is_some_and(|zero| zero.data_type == element::INT8);
+            }
+            let Some(before) = input(node, 0) else { return false };
+            name = before;
+        }
+        false
+    }
+
     /// Constant in codes: `DequantizeLinear` of an integer tensor.
     pub(crate) fn coded(&self, name: &str) -> Option<Coded> {
         let node = self.producers.get(name)?;

@@ -165,7 +165,7 @@ impl Memory {
         let whole = operator.layer.whole_in_cells(operator.isa, all.size());
         match as_share(cells.len(), whole) {
             0.0 => Stale::Nothing,
-            share if share <= MOST_CELLS => Stale::Cells(all, cells),
+            share if share <= MOST_CELLS && operator.runs_in_cells() => Stale::Cells(all, cells),
             _ => Stale::All,
         }
     }

@@ -68,7 +68,9 @@ impl Writer {
             );
             let mut inputs = vec![a, b];
             if let Some(bias) = input(bias) {
-                inputs.push(self.bias(&output, bias, &input(1)?, &input(4)?)?);
+                let alpha = node.attribute.iter().find(|a| a.name == "alpha").map_or(1.0, |a| a.f);
+                let alpha = if op == "QGemm" { alpha } else { 1.0 };
+                inputs.push(self.bias(&output, bias, &input(1)?, &input(4)?, alpha)?);
             }
             let op = if op == "QGemm" { "Gemm" } else { "Conv" };
             let mut attributes = node.attribute.clone();
@@ -127,10 +129,10 @@ impl Writer {
         name
     }
 
-    /// Dequantized bias, whose scale is the product of those of activations and weights.
-    fn bias(&mut self, output: &str, bias: String, x: &str, w: &str) -> Option<String> {
+    /// Dequantized bias, whose scale is the product of `alpha` and those of activations and weights.
+    fn bias(&mut self, output: &str, bias: String, x: &str, w: &str, alpha: f32) -> Option<String> {
         let x = *self.scales.get(x)?.first()?;
-        let scales: Vec<f32> = self.scales.get(w)?.iter().map(|w| x * w).collect();
+        let scales: Vec<f32> = self.scales.get(w)?.iter().map(|w| alpha * x * w).collect();
         let name = format!("{output}/scale of bias");
         let dims = if scales.len() == 1 { vec![] } else { vec![i64::try_from(scales.len()).ok()?] };
         self.tensors.push(pb::TensorProto {
@@ -186,5 +188,45 @@ fn axis_attribute(axis: i64) -> pb::AttributeProto {
         i: axis,
         r#type: 2, // INT in onnx.proto
         ..Default::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bias_of_a_gemm_has_the_scale_of_the_product_alpha_included() {
+        let scale = |name: &str, value: f32| pb::TensorProto {
+            name: name.to_owned(),
+            data_type: element::FLOAT,
+            raw_data: value.to_le_bytes().to_vec(),
+            ..Default::default()
+        };
+        for alpha in [None, Some(0.5)] {
+            let attribute = alpha.map(|f| pb::AttributeProto {
+                name: "alpha".to_owned(),
+                f,
+                r#type: 1,
+                ..Default::default()
+            });
+            let inputs = ["a", "sa", "za", "b", "sb", "zb", "c", "sy", "zy"];
+            let node = pb::NodeProto {
+                op_type: "QGemm".to_owned(),
+                input: inputs.map(str::to_owned).to_vec(),
+                output: vec!["y".to_owned()],
+                attribute: attribute.into_iter().collect(),
+                ..Default::default()
+            };
+            let mut graph = pb::GraphProto {
+                node: vec![node],
+                initializer: vec![scale("sa", 0.25), scale("sb", 0.125), scale("sy", 1.0)],
+                ..Default::default()
+            };
+            normalize(&mut graph);
+            let bias = graph.initializer.iter().find(|t| t.name == "y/scale of bias").unwrap();
+            let found = f32::from_le_bytes(bias.raw_data[..4].try_into().unwrap());
+            assert_eq!(found.to_bits(), (0.03125 * alpha.unwrap_or(1.0)).to_bits());
+        }
     }
 }

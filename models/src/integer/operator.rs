@@ -104,6 +104,11 @@ impl IntegerOp {
         Ok(output)
     }
 
+    /// Whether single cells can be computed: of numbers, only where they are codes read as numbers.
+    pub(crate) const fn runs_in_cells(&self) -> bool {
+        !self.floats || matches!(self.layer, Layer::Dequantize { .. })
+    }
+
     /// Computes the marked cells (flags, and as a list) of a result anew and writes them where they differ. Tells where
     /// that was, unless the result is numbers.
     pub(crate) fn compute_cells(

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use kernels::Quantization;
+
 use crate::integer::codes::{Axes, Cells, Tensor, resolve};
 use crate::integer::expression::{Expression, Form};
 use crate::integer::graph::{Graph, input, integer, number, sizes};
@@ -44,6 +46,9 @@ pub(crate) fn recognize(graph: &pb::GraphProto, shape: [usize; 3]) -> Steps {
     walk.steps
 }
 
+/// Code of 0 where signed codes have the zero point 0: they are 128 lower than ours.
+const SIGNED_ZERO: u8 = 128;
+
 /// `Err` if the node stays in the graph, with a reason where it is worth telling.
 type Visit = Result<(), Option<String>>;
 
@@ -64,7 +69,12 @@ impl<'g> Recognizer<'g> {
             "QuantizeLinear" => return self.quantize(node, output),
             "DequantizeLinear" => {
                 let &(id, axes) = input(node, 0).and_then(|n| self.codes.get(n)).ok_or(None)?;
-                let quantization = self.graph.quantization(node).ok_or(None)?;
+                let mut quantization = self.graph.quantization(node).ok_or(None)?;
+                if input(node, 2).is_none() && self.graph.is_signed(input(node, 0).ok_or(None)?) {
+                    // the zero that is meant by leaving it out, in the unsigned domain
+                    quantization = Quantization::new(quantization.scale(), SIGNED_ZERO)
+                        .map_err(|e| Some(e.to_string()))?;
+                }
                 let tensor = self.steps.tensors[id];
                 let form = if tensor.quantization == quantization {
                     Form::Codes(id)

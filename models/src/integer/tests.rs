@@ -379,6 +379,102 @@ fn what_is_not_recognized_stays_in_floats_and_is_reported() {
     check_every_layer(&proto, true);
 }
 
+/// Quantized pictures, channels last.
+fn channels_last(b: &mut Builder) -> String {
+    let x = b.qdq("x", 0.03, 120, false);
+    b.node("Transpose", &[&x], &[("perm", vec![0, 2, 3, 1])])
+}
+
+const NUMBERS: usize = 3 * SIDE * SIDE;
+
+#[test]
+fn a_product_that_ends_in_floats_is_computed_as_a_whole_by_difference() {
+    let mut b = Builder { state: 3, ..Default::default() };
+    let x = channels_last(&mut b);
+    let w = b.weights(&[3, 4], 1, 0.004);
+    let bias = b.constant(&[4], |_| 0.2);
+    let y = b.node("MatMul", &[&x, &w], &[]);
+    let y = b.node("Add", &[&y, &bias], &[]);
+    let logits = b.node("Tanh", &[&y], &[]);
+    let network = open_sized(&b.finish(&logits), 4 * SIDE * SIDE, true, Isa::detect()).unwrap();
+    let report = network.report();
+    assert_eq!((report.steps, report.in_floats.len()), (2, 1), "all but the last node: {report:?}");
+    let (mut whole, mut by_difference) = (network.session().unwrap(), network.session().unwrap());
+    let mut picture = picture();
+    for changed in [0, 5, 90] {
+        // one cell, as a super-pixel would
+        picture[changed] += 1.5;
+        let found = by_difference.run_by_difference(&picture).unwrap();
+        assert_eq!(found.logits, whole.run(&picture).unwrap().logits);
+    }
+}
+
+#[test]
+fn signed_codes_without_a_zero_point_have_the_zero_that_is_meant() {
+    let mut b = Builder { state: 3, ..Default::default() };
+    let (s, z) = b.parameters(0.03, 128, true);
+    let q = b.node("QuantizeLinear", &["x", &s, &z], &[]);
+    // the zero point 0 of signed codes is left out
+    let x = b.node("DequantizeLinear", &[&q, &s], &[]);
+    let x = b.node("Relu", &[&x], &[]);
+    let end = b.qdq(&x, 0.02, 3, true);
+    let proto = b.finish(&end);
+    let logits =
+        |integers| run(&open_sized(&proto, NUMBERS, integers, Isa::SCALAR).unwrap(), 1).logits;
+    let (integers, floats) = (logits(true), logits(false));
+    let largest = floats.iter().copied().fold(0.0, f32::max);
+    assert!(largest > 2.0 && floats.contains(&0.0), "the picture has both signs: {largest}");
+    // ties of the first quantization (a step of 0.03) may round the other way; a wrong zero is 128 of them
+    for (found, expected) in integers.iter().zip(&floats) {
+        assert!((found - expected).abs() < 0.05, "{found} found, {expected} meant");
+    }
+}
+
+/// A layer norm in nine nodes, over these axes.
+fn written_out(axes: &[i64], twice: bool) -> pb::ModelProto {
+    let mut b = Builder { state: 3, ..Default::default() };
+    let x = channels_last(&mut b);
+    let reduced = [("axes", axes.to_vec())];
+    let mean = b.node("ReduceMean", &[&x], &reduced);
+    let centre = b.node("Sub", &[&x, &mean], &[]);
+    let other = if twice { b.node("Add", &[&centre, &x], &[]) } else { centre.clone() };
+    let square = b.node("Mul", &[&centre, &other], &[]);
+    let variance = b.node("ReduceMean", &[&square], &reduced);
+    let (eps, scale, shift) = (
+        b.constant(&[], |_| 1e-2),
+        b.constant(&[3], |i| [0.8, 1.2, 0.5][i]),
+        b.constant(&[3], |_| 0.1),
+    );
+    let sum = b.node("Add", &[&variance, &eps], &[]);
+    let root = b.node("Sqrt", &[&sum], &[]);
+    let ratio = b.node("Div", &[&centre, &root], &[]);
+    let scaled = b.node("Mul", &[&ratio, &scale], &[]);
+    let shifted = b.node("Add", &[&scaled, &shift], &[]);
+    let end = b.qdq(&shifted, 0.03, 128, false);
+    b.finish(&end)
+}
+
+#[test]
+fn a_norm_in_nine_nodes_is_one_over_channels_only_where_it_is() {
+    for (axes, twice, recognized) in [
+        (vec![-1], false, true),
+        (vec![1, 2, 3], false, false),
+        (vec![1, 2], false, false),
+        (vec![-1], true, false),
+    ] {
+        let proto = written_out(&axes, twice);
+        let network = |integers| open_sized(&proto, NUMBERS, integers, Isa::SCALAR).unwrap();
+        let norm =
+            network(true).session().unwrap().profile(&picture(), 1, &|| std::time::Duration::ZERO);
+        let norm = norm.unwrap().iter().any(|layer| layer.kernel.contains("norm"));
+        assert_eq!(norm, recognized, "axes {axes:?}, {twice}");
+        let (integers, floats) = (run(&network(true), 1).logits, run(&network(false), 1).logits);
+        for (found, expected) in integers.iter().zip(&floats) {
+            assert!((found - expected).abs() < 0.031, "axes {axes:?}: {found}, {expected} meant");
+        }
+    }
+}
+
 #[test]
 fn a_profile_names_every_layer() {
     let network = open(&network(false), true, Isa::detect()).unwrap();

@@ -264,3 +264,105 @@ fn nobody_waits_for_ever() {
         assert!(matches!(served, Err(LinkFailure::NoReceiver { .. })));
     }
 }
+
+/// Receive while every frame takes `work`, until `enough` frames were taken; the books and how many were taken.
+fn slow_target(
+    address: SocketAddr,
+    give_up_after: Duration,
+    work: Duration,
+    enough: usize,
+) -> (RemoteReport, usize) {
+    let address = LinkAddress { transport: Transport::Tcp, socket: address };
+    let settings = ReceiveSettings { address, give_up_after };
+    let mut scenario = scenario(100.0);
+    scenario.queue.depth = 1;
+    let line = Line::new(scenario.queue);
+    let stop = AtomicBool::new(false);
+    let found = find(&settings, Clock::start(), &|| false).unwrap().unwrap();
+    let asked = || stop.load(Ordering::Relaxed);
+    std::thread::scope(|scope| {
+        let receiver = scope.spawn(|| receive(found, &scenario, &line, &asked).unwrap());
+        let mut taken = 0;
+        loop {
+            match line.take(Duration::from_secs(8)) {
+                Taken::Frame(frame) => {
+                    std::thread::sleep(work);
+                    line.give_back(frame.slot);
+                    taken += 1;
+                    if taken == enough {
+                        stop.store(true, Ordering::Relaxed);
+                    }
+                }
+                Taken::Closed => break,
+                Taken::Nothing => panic!("nothing came for eight seconds"),
+            }
+        }
+        let mut report = receiver.join().unwrap();
+        report.intake.counters.processed = taken as u64;
+        (report, taken)
+    })
+}
+
+#[test]
+fn a_pipeline_that_takes_its_time_is_not_taken_for_a_silent_camera() {
+    let (bound, address) = mpsc::channel();
+    let stop = AtomicBool::new(false);
+    let settings = ServeSettings { lockstep: true, ..settings(Transport::Tcp, 0, 0) };
+    std::thread::scope(|scope| {
+        let box_one = scope.spawn(|| camera(40, 100.0, &settings, 1, &stop, &bound));
+        let address = address.recv_timeout(Duration::from_secs(5)).unwrap();
+        // a chunk of the stream holds some fifteen frames: the receiver does not read for a second
+        let (report, taken) =
+            slow_target(address, Duration::from_millis(400), Duration::from_millis(60), usize::MAX);
+        assert_eq!(box_one.join().unwrap().unheard, 0);
+        assert_eq!((taken, report.ended), (40, true), "{report:?}");
+        assert_eq!(report.intake.stalls, 0, "a camera that waits cannot stall");
+    });
+}
+
+#[test]
+fn frames_that_were_not_asked_for_any_more_are_not_lost() {
+    let (bound, address) = mpsc::channel();
+    let stop = AtomicBool::new(false);
+    let settings = settings(Transport::Tcp, 0, 0);
+    std::thread::scope(|scope| {
+        let box_one = scope.spawn(|| camera(150, 100.0, &settings, 1, &stop, &bound));
+        let address = address.recv_timeout(Duration::from_secs(5)).unwrap();
+        let (report, taken) =
+            slow_target(address, Duration::from_secs(3), Duration::from_millis(1), 10);
+        stop.store(true, Ordering::Relaxed);
+        box_one.join().unwrap();
+        let counters = report.intake.counters;
+        assert!(counters.balanced(), "{counters:?}");
+        assert_eq!(counters.dropped_by[DropReason::Lost as usize], 0, "{counters:?}");
+        assert!(taken < 40 && counters.frames_in < 40, "{taken}: {counters:?}");
+    });
+}
+
+#[test]
+fn who_asks_again_on_udp_is_greeted_again() {
+    let (bound, address) = mpsc::channel();
+    let stop = AtomicBool::new(false);
+    let settings = settings(Transport::Udp, 0, 0);
+    std::thread::scope(|scope| {
+        let box_one = scope.spawn(|| camera(190, 50.0, &settings, 1, &stop, &bound));
+        let address = address.recv_timeout(Duration::from_secs(5)).unwrap();
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.connect(address).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+        let mut greetings = 0;
+        let mut buffer = vec![0; DATAGRAM];
+        let contains = |bytes: &[u8]| bytes.windows(4).any(|four| four == b"RGZH");
+        for _ in 0..3 {
+            socket.send(super::super::wire::SUBSCRIBE).unwrap();
+            // among the frames that come meanwhile
+            let found = (0..20)
+                .filter_map(|_| socket.recv(&mut buffer).ok().map(|len| contains(&buffer[..len])))
+                .any(|greeting| greeting);
+            greetings += u32::from(found);
+        }
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(box_one.join().unwrap().connections, 1);
+        assert_eq!(greetings, 3);
+    });
+}

@@ -1,6 +1,6 @@
 //! The target box: finds the camera, receives, checks, queues.
 
-use std::io::{ErrorKind, Read as _};
+use std::io::Read as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::super::scenario::Scenario;
 use super::super::wire::{
     Greeting, MAX_GREETING, MAX_PACKET, SUBSCRIBE, WireError, parse_end, parse_truth,
 };
-use super::{DATAGRAM, KEEP_ALIVE, LinkAddress, LinkFailure, NAP, Transport};
+use super::{DATAGRAM, KEEP_ALIVE, LinkAddress, LinkFailure, NAP, Transport, is_timeout, micros};
 use crate::clock::Clock;
 
 /// Bytes taken from a socket at once.
@@ -121,6 +121,8 @@ pub fn receive(
     result?;
     let now = clock.now();
     let Receiving { intake, link, total, ended, .. } = receiver;
+    // frames that were never asked for any more are not lost
+    let total = if ended || !stop() { total } else { 0 };
     Ok(RemoteReport {
         intake: intake.finish(total, now),
         connections: link.connections,
@@ -170,8 +172,9 @@ impl<'a> Receiving<'a> {
         while !self.ended && !stop() && !self.line.is_abandoned() {
             match self.link.read(&mut chunk) {
                 Read::Bytes(len) => {
-                    self.last_heard = self.clock.now();
                     self.bytes(&chunk[..len], stop)?;
+                    // not before: the pipeline may have made it wait, which is not the camera's silence
+                    self.last_heard = self.clock.now();
                 }
                 Read::Fresh => {
                     self.deframer = Deframer::new();
@@ -236,11 +239,17 @@ impl<'a> Receiving<'a> {
 
     fn greeted(&mut self, greeting: Greeting) {
         let known = self.greeting.as_ref().map(|g| g.session);
-        if known.is_some_and(|session| session != greeting.session) {
+        if known == Some(greeting.session) {
+            return;
+        }
+        if known.is_some() {
             // another start of the camera: its clock and its numbers begin anew
             self.intake.starts_anew();
             self.offset = None;
         }
+        let period = Micros(greeting.period_nanos / 1000);
+        self.intake.expect_period((period.0 > 0).then_some(period), self.clock.now());
+        self.intake.expect_size((greeting.width, greeting.height));
         self.total = u64::from(greeting.frames);
         // the limit was checked by `Greeting::parse`
         self.buffer.resize(greeting.packet_limit().min(MAX_PACKET), 0);
@@ -392,12 +401,4 @@ impl<'a> Link<'a> {
             }
         }
     }
-}
-
-fn is_timeout(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
-}
-
-fn micros(span: Duration) -> Micros {
-    Micros(u64::try_from(span.as_micros()).unwrap_or(u64::MAX))
 }

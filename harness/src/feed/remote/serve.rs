@@ -10,13 +10,13 @@ use firmware_host::{Event, Micros};
 use super::super::line::{Line, Taken};
 use super::super::stream::{FilmReport, Filming, Pace, stream};
 use super::super::wire::{Greeting, SUBSCRIBE, end_bytes, frame_into, truth_bytes};
-use super::{DATAGRAM, KEEP_ALIVE, LinkAddress, LinkFailure, NAP, Transport};
+use super::{DATAGRAM, KEEP_ALIVE, LinkAddress, LinkFailure, NAP, Transport, is_timeout, micros};
 use crate::clock::Clock;
 
-/// A receiver on UDP that was silent for this long is gone.
-const SILENCE: Duration = Duration::from_secs(2);
-/// A receiver on TCP that takes nothing for this long is gone.
-const WRITE_LIMIT: Duration = Duration::from_secs(2);
+/// A receiver that takes nothing (TCP) or is silent (UDP) for this long is gone.
+const GONE: Duration = Duration::from_secs(2);
+/// The same where the receiver sets the pace: it may take its time to explain a frame.
+const GONE_IN_LOCKSTEP: Duration = Duration::from_secs(600);
 /// Stream of [`Random`] that belongs to injected loss.
 const LOSS: u32 = 200;
 /// Datagrams after which the sender pauses, so that a socket buffer of the usual size holds them.
@@ -66,7 +66,7 @@ pub fn serve(
     bound: &mut dyn FnMut(SocketAddr),
 ) -> Result<ServeReport, LinkFailure> {
     let clock = filming.clock;
-    let mut port = Port::bind(settings, greeting, clock)?;
+    let mut port = Port::bind(settings, greeting, clock, stop)?;
     bound(port.local()?);
     let deadline = clock.now().after(micros(settings.wait));
     while !port.accept() {
@@ -117,10 +117,6 @@ pub fn serve(
     })
 }
 
-fn micros(span: Duration) -> Micros {
-    Micros(u64::try_from(span.as_micros()).unwrap_or(u64::MAX))
-}
-
 enum Socket {
     Tcp { listener: TcpListener, peer: Option<TcpStream> },
     Udp { socket: UdpSocket, peer: Option<(SocketAddr, Micros)> },
@@ -131,6 +127,7 @@ struct Port<'a> {
     greeting: Vec<u8>,
     settings: &'a ServeSettings,
     clock: Clock,
+    stop: &'a (dyn Fn() -> bool + Sync),
     connections: u32,
     datagrams: u32,
     lost: u64,
@@ -141,6 +138,7 @@ impl<'a> Port<'a> {
         settings: &'a ServeSettings,
         greeting: &Greeting,
         clock: Clock,
+        stop: &'a (dyn Fn() -> bool + Sync),
     ) -> Result<Self, LinkFailure> {
         let address = settings.address.socket;
         let open = || -> std::io::Result<Socket> {
@@ -165,6 +163,7 @@ impl<'a> Port<'a> {
             greeting: greeting_bytes,
             settings,
             clock,
+            stop,
             connections: 0,
             datagrams: 0,
             lost: 0,
@@ -182,7 +181,8 @@ impl<'a> Port<'a> {
     /// Look for a receiver without waiting; whether there is one.
     fn accept(&mut self) -> bool {
         let now = self.clock.now();
-        let mut fresh = false;
+        let (mut fresh, mut asked) = (false, false);
+        let gone = micros(if self.settings.lockstep { GONE_IN_LOCKSTEP } else { GONE });
         let there = match &mut self.socket {
             Socket::Tcp { listener, peer } => {
                 // the newest receiver takes the place of one before it, which may have died unseen
@@ -190,7 +190,7 @@ impl<'a> Port<'a> {
                     let ready = stream
                         .set_nonblocking(false)
                         .and_then(|()| stream.set_nodelay(true))
-                        .and_then(|()| stream.set_write_timeout(Some(WRITE_LIMIT)));
+                        .and_then(|()| stream.set_write_timeout(Some(NAP)));
                     if ready.is_ok() {
                         *peer = Some(stream);
                         fresh = true;
@@ -203,10 +203,11 @@ impl<'a> Port<'a> {
                 while let Ok((len, from)) = socket.recv_from(&mut buffer) {
                     if &buffer[..len] == SUBSCRIBE {
                         fresh |= peer.is_none_or(|(known, _)| known != from);
+                        asked = true;
                         *peer = Some((from, now));
                     }
                 }
-                if peer.is_some_and(|(_, heard)| now.since(heard) > micros(SILENCE)) {
+                if peer.is_some_and(|(_, heard)| now.since(heard) > gone) {
                     *peer = None;
                     Event::Link { up: false, connections: self.connections }.log();
                 }
@@ -216,6 +217,9 @@ impl<'a> Port<'a> {
         if fresh {
             self.connections += 1;
             Event::Link { up: true, connections: self.connections }.log();
+        }
+        // on UDP whenever the receiver asks, since the first greeting may have been lost
+        if fresh || asked {
             let greeting = self.greeting.clone();
             return self.send(&greeting);
         }
@@ -228,7 +232,8 @@ impl<'a> Port<'a> {
         let sent = match &mut self.socket {
             Socket::Tcp { peer, .. } => {
                 let Some(stream) = peer else { return false };
-                let sent = stream.write_all(bytes).is_ok();
+                let limit = if settings.lockstep { GONE_IN_LOCKSTEP } else { GONE };
+                let sent = write_whole(stream, bytes, self.clock, limit, self.stop);
                 if !sent {
                     *peer = None;
                 }
@@ -237,7 +242,8 @@ impl<'a> Port<'a> {
             Socket::Udp { socket, peer } => {
                 let Some((to, _)) = *peer else { return false };
                 for (i, piece) in bytes.chunks(DATAGRAM).enumerate() {
-                    self.datagrams = self.datagrams.wrapping_add(1);
+                    // greetings are not counted: which datagrams are lost must not depend on how often one was asked for
+                    self.datagrams = self.datagrams.wrapping_add(u32::from(lossy));
                     let mut random = Random::new(settings.seed, LOSS, self.datagrams);
                     if lossy && random.hits(settings.lose_per_million) {
                         self.lost += 1;
@@ -276,6 +282,71 @@ impl<'a> Port<'a> {
     }
 }
 
+/// Write all bytes to a stream whose single writes end after [`NAP`]; false if it broke, took nothing for so long, or
+/// `stop` said so.
+fn write_whole(
+    stream: &mut TcpStream,
+    mut bytes: &[u8],
+    clock: Clock,
+    limit: Duration,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> bool {
+    let mut taken = clock.now();
+    while !bytes.is_empty() {
+        match stream.write(bytes) {
+            Ok(0) => return false,
+            Ok(len) => {
+                bytes = &bytes[len..];
+                taken = clock.now();
+            }
+            Err(error) if is_timeout(error.kind()) => {
+                if stop() || clock.now().since(taken) >= micros(limit) {
+                    return false;
+                }
+            }
+            Err(_) => return false,
+        }
+    }
+    true
+}
+
 fn failure(settings: &ServeSettings, source: std::io::Error) -> LinkFailure {
     LinkFailure::Bind { address: settings.address.to_string(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    /// Two ends of a connection; the first one's writes end after [`NAP`].
+    fn connected() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let writer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        writer.set_write_timeout(Some(NAP)).unwrap();
+        (writer, listener.accept().unwrap().0)
+    }
+
+    #[test]
+    fn a_slow_receiver_is_waited_for_and_one_that_takes_nothing_is_not() {
+        // more than the buffers of both sockets hold
+        let bytes = vec![7_u8; 32 << 20];
+        let clock = Clock::start();
+        let (mut writer, mut reader) = connected();
+        std::thread::scope(|scope| {
+            let reading = scope.spawn(move || {
+                std::thread::sleep(4 * NAP);
+                let mut all = Vec::new();
+                reader.read_to_end(&mut all).map(|_| all.len())
+            });
+            assert!(write_whole(&mut writer, &bytes, clock, Duration::from_secs(20), &|| false));
+            drop(writer);
+            assert_eq!(reading.join().unwrap().unwrap(), bytes.len());
+        });
+        let (mut writer, _silent) = connected();
+        assert!(!write_whole(&mut writer, &bytes, clock, 3 * NAP, &|| false));
+        let (mut writer, _silent) = connected();
+        assert!(!write_whole(&mut writer, &bytes, clock, Duration::from_secs(600), &|| true));
+    }
 }

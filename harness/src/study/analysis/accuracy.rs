@@ -10,6 +10,8 @@ use crate::study::paper;
 
 /// Interval of an accuracy that is wider than this (1.5 points) decides nothing about published ranges of 0.1 to 0.2 points.
 const WIDEST: f64 = 0.015;
+/// Widest interval of a loss that still says something beside losses of 0.0002 to 0.0008.
+const WIDEST_LOSS: f64 = 0.002;
 
 /// Cases below which a count decides nothing.
 const LEAST_CASES: usize = 9;
@@ -90,6 +92,17 @@ fn on_own_set(book: &Book, wanted: impl Fn(Set) -> bool) -> Vec<(String, ShareIn
         .collect()
 }
 
+/// Reproduced if all are, not reproduced if one is not.
+fn all_of(rulings: &[Ruling]) -> Ruling {
+    if rulings.contains(&Ruling::NotReproduced) {
+        Ruling::NotReproduced
+    } else if rulings.iter().all(|r| *r == Ruling::Reproduced) {
+        Ruling::Reproduced
+    } else {
+        Ruling::Undecided
+    }
+}
+
 fn against(
     what: &str,
     range: [f64; 2],
@@ -102,14 +115,7 @@ fn against(
     }
     let rulings: Vec<Ruling> =
         found.iter().map(|(_, s)| super::range_ruling(Some(s.ci95), range, WIDEST)).collect();
-    let all = |ruling: Ruling| rulings.iter().all(|r| *r == ruling);
-    let ruling = if all(Ruling::Reproduced) {
-        Ruling::Reproduced
-    } else if rulings.contains(&Ruling::NotReproduced) {
-        Ruling::NotReproduced
-    } else {
-        Ruling::Undecided
-    };
+    let ruling = all_of(&rulings);
     let each: Vec<String> =
         found.iter().map(|(name, s)| format!("{name} {}", Item::Share(*s).shown())).collect();
     Verdict {
@@ -254,25 +260,21 @@ fn worst_of_case(book: &Book) -> (Table, Vec<Verdict>) {
         ),
     };
     let found: Vec<String> = losses.iter().map(|l| super::in_words(*l)).collect();
+    let rulings: Vec<Ruling> = losses
+        .iter()
+        .map(|l| {
+            super::range_ruling(l.as_ref().and_then(|l| l.ci95), paper::WORST_LOSS, WIDEST_LOSS)
+        })
+        .collect();
     let widest =
         losses.iter().filter_map(|l| l.as_ref()?.ci95).map(|[l, h]| h - l).fold(0.0, f64::max);
     let loss = Verdict {
         what: "loss of the correlated network on uncorrelated pictures".to_owned(),
         published: Some("about 0.0002 to 0.0008".to_owned()),
         found: found.join("; "),
-        ruling: if losses
-            .iter()
-            .flatten()
-            .all(|l| super::range_ruling(l.ci95, paper::WORST_LOSS, 0.002) == Ruling::NotReproduced)
-        {
-            Ruling::NotReproduced
-        } else if widest <= 0.002 {
-            Ruling::Reproduced
-        } else {
-            Ruling::Undecided
-        },
+        ruling: all_of(&rulings),
         why: format!(
-            "rule: intervals meet the published range and are at most 0.002 wide; the widest here is {widest:.4}. One picture of \
+            "rule: every interval meets the published range and is at most {WIDEST_LOSS} wide; the widest here is {widest:.4}. One picture of \
              49,200 is 0.00002, one of 820 is 0.0012"
         ),
     };
@@ -312,6 +314,21 @@ mod tests {
         assert_eq!(tie.tables[1].rows[0][9], Item::text("no"), "a tie is not the worst");
         let count = tie.verdicts.iter().find(|v| v.found == "0 of 1").unwrap();
         assert_eq!(count.ruling, Ruling::Undecided, "one case decides nothing");
+    }
+
+    #[test]
+    fn one_case_against_the_published_range_is_enough_and_one_picture_is_not() {
+        let ruling = |losses: &[Option<[f64; 2]>]| {
+            let rulings: Vec<Ruling> = losses
+                .iter()
+                .map(|l| super::super::range_ruling(*l, paper::WORST_LOSS, WIDEST_LOSS))
+                .collect();
+            all_of(&rulings)
+        };
+        let (near, far) = (Some([0.0003, 0.0007]), Some([0.0030, 0.0040]));
+        assert_eq!(ruling(&[near, near]), Ruling::Reproduced);
+        assert_eq!(ruling(&[far, near]), Ruling::NotReproduced);
+        assert_eq!(ruling(&[near, None]), Ruling::Undecided);
     }
 
     #[test]

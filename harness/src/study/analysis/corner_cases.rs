@@ -36,7 +36,7 @@ struct Step<'a> {
 }
 
 struct Series<'a> {
-    network: &'a str,
+    network: String,
     explainer: &'a str,
     kind: &'a str,
     steps: Vec<Step<'a>>,
@@ -70,8 +70,10 @@ fn series(book: &Book) -> Vec<Series<'_>> {
         .map(|e| e.data.corner_case.as_str())
         .filter(|kind| !kind.is_empty())
         .collect();
+    let sets: BTreeSet<&str> = book.entries.iter().map(|e| e.data.set.as_str()).collect();
     let mut found = Vec::new();
-    for network in networks(book) {
+    for (network, set) in networks(book).into_iter().flat_map(|n| sets.iter().map(move |s| (n, *s)))
+    {
         for explainer in explainers(book) {
             for kind in &kinds {
                 let steps: Vec<Step<'_>> = SEVERITIES
@@ -81,15 +83,17 @@ fn series(book: &Book) -> Vec<Series<'_>> {
                                 && e.explainer == explainer
                                 && e.data.corner_case == *kind
                                 && e.data.severity == severity
+                                && e.data.set == set
                                 && e.data.environment.is_empty()
                                 && !e.points.is_empty()
                         })?;
-                        let ordinary = plain(book, &network.name, &hard.data.set, Some(explainer))?;
+                        let ordinary = plain(book, &network.name, set, Some(explainer))?;
                         step(severity, ordinary, hard)
                     })
                     .collect();
                 if !steps.is_empty() {
-                    found.push(Series { network: &network.name, explainer, kind, steps });
+                    let network = super::on_set(network, set);
+                    found.push(Series { network, explainer, kind, steps });
                 }
             }
         }
@@ -194,7 +198,7 @@ fn table(all: &[Series<'_>]) -> Table {
             let both = paired(step.ordinary, step.hard);
             let change = differences(&super::ratio_pairs(&both));
             table.rows.push(vec![
-                Item::text(s.network),
+                Item::text(&s.network),
                 Item::text(title(s.explainer)),
                 Item::text(s.kind.replace('_', " ")),
                 Item::Count(step.severity.into()),
@@ -218,7 +222,8 @@ type Measured = Option<(f64, Option<[f64; 2]>)>;
 /// Accuracy and attention by severity, one line a kind, a figure for each network and method.
 fn figures(all: &[Series<'_>]) -> Vec<Figure> {
     let mut figures = Vec::new();
-    let groups: BTreeSet<(&str, &str)> = all.iter().map(|s| (s.network, s.explainer)).collect();
+    let groups: BTreeSet<(&str, &str)> =
+        all.iter().map(|s| (s.network.as_str(), s.explainer)).collect();
     for (network, explainer) in groups {
         let of = || all.iter().filter(|s| s.network == network && s.explainer == explainer);
         let curves = |value: &dyn Fn(&[Point]) -> Measured| -> Vec<Curve> {

@@ -73,7 +73,8 @@ pub(super) fn finding(book: &Book) -> Finding {
     );
     let mut marks = Vec::new();
     for m in &all {
-        let (name, method) = (&m.own.network.name, title(&m.own.explainer));
+        let (name, method) =
+            (&super::on_set(&m.own.network, &m.own.data.set), title(&m.own.explainer));
         let tested: Vec<_> = m
             .places
             .iter()
@@ -141,16 +142,24 @@ fn collect(book: &Book) -> Vec<Moved<'_>> {
     let mut found = Vec::new();
     for network in networks(book) {
         for explainer in explainers(book) {
-            let places: Vec<&Entry> = book
+            let places = book
                 .entries
                 .iter()
                 .filter(|e| e.network.name == network.name && e.explainer == explainer)
                 .filter(|e| !e.data.environment.is_empty() && e.data.corner_case.is_empty())
-                .filter(|e| !e.points.is_empty())
-                .collect();
-            let Some(first) = places.first() else { continue };
-            if let Some(own) = plain(book, &network.name, &first.data.set, Some(explainer)) {
-                found.push(Moved { own, places });
+                .filter(|e| !e.points.is_empty());
+            // pictures of another set differ in more than the place
+            let mut sets: Vec<(&str, Vec<&Entry>)> = Vec::new();
+            for place in places {
+                match sets.iter_mut().find(|(set, _)| *set == place.data.set) {
+                    Some((_, places)) => places.push(place),
+                    None => sets.push((&place.data.set, vec![place])),
+                }
+            }
+            for (set, places) in sets {
+                if let Some(own) = plain(book, &network.name, set, Some(explainer)) {
+                    found.push(Moved { own, places });
+                }
             }
         }
     }
@@ -193,7 +202,11 @@ fn verdict(m: &Moved<'_>) -> Verdict {
         signs.values().filter_map(|v| Some(mean(&ratio_change(v))?.mean)).collect();
     let share = |n, of| Item::share(stats::wilson(n, of)).shown();
     Verdict {
-        what: format!("moving a sign, {}, {}", m.own.network.name, title(&m.own.explainer)),
+        what: format!(
+            "moving a sign, {}, {}",
+            super::on_set(&m.own.network, &m.own.data.set),
+            title(&m.own.explainer)
+        ),
         published: None,
         found: format!(
             "{} of {} views flip; {} of the signs keep their class everywhere; ratio changes by {}; spread of one sign over the places {}",
@@ -221,6 +234,7 @@ fn twins(all: &[Moved<'_>]) -> Vec<Verdict> {
                 && u.own.network.architecture == c.own.network.architecture
                 && u.own.network.is_integer() == c.own.network.is_integer()
                 && u.own.explainer == c.own.explainer
+                && u.own.data.set == c.own.data.set
         });
         let Some(u) = twin else { continue };
         let (signs_c, signs_u) = (by_sign(c), by_sign(u));
@@ -289,6 +303,29 @@ mod tests {
         let forest = &found.tables[0].rows[1];
         assert!(matches!(forest[7], Item::P(p) if p > 0.05), "{forest:?}");
         assert_eq!(found.tables[1].rows.len(), 2 * 10);
+    }
+
+    #[test]
+    fn a_sign_is_moved_within_its_own_set() {
+        let mut book = book();
+        let n = network("CF", "resnet50", "CF");
+        // the same keys before another camera: other ratios altogether
+        for data in ["CM", "synthetic:CM/test?environment=coast"] {
+            book.entries.push(entry(&n, data, "gradcam", 80, |i, p| {
+                "coast".clone_into(&mut p.environment);
+                if data == "CM" {
+                    "village".clone_into(&mut p.environment);
+                }
+                p.ratio = Some(0.1 + 0.01 * noise(i));
+            }));
+        }
+        let found = finding(&book);
+        let rows = &found.tables[0].rows;
+        assert_eq!(rows[0][3], Item::Count(40), "views of CF as before");
+        let other = rows.iter().find(|row| row[0] == Item::text("CF on CM")).unwrap();
+        assert_eq!(other[3], Item::Count(80));
+        assert!(other[6].shown().starts_with("+0.0000"), "{}", other[6].shown());
+        assert_eq!(found.verdicts.iter().filter(|v| v.what.starts_with("correlated")).count(), 1);
     }
 
     #[test]

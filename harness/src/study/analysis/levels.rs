@@ -10,6 +10,7 @@ use crate::stats;
 use crate::study::book::{Book, Entry};
 use crate::study::cell::NetworkFacts;
 use crate::study::finding::{Figure, Finding, Item, Mark, Ruling, Table, Verdict};
+use crate::study::paper;
 
 pub(super) fn finding(book: &Book) -> Finding {
     let mut finding = empty(
@@ -17,7 +18,8 @@ pub(super) fn finding(book: &Book) -> Finding {
         "Does the ratio follow the variation of the camera?",
         "Two directions. Training: networks trained at F, M, H on the same CF pictures, which is what the paper looked at. \
          Testing: one network on the F, M, H pictures of the same signs. A trend is monotone, with both steps (F to M, M to H) \
-         significant in the same direction by sign-flip tests after Holm's adjustment.",
+         significant in the same direction by sign-flip tests after Holm's adjustment; none is shown by two significant steps in \
+         opposite directions, or by a step that is equivalent to none.",
     );
     let mut table = Table::new(
         "level",
@@ -116,7 +118,8 @@ fn row(
 ) -> (Option<Vec<Item>>, Option<Verdict>) {
     let steps = [(0, 1), (1, 2)].map(|(a, b)| {
         let d = differences(&ratio_pairs(&paired(entries[a], entries[b])));
-        Some((mean(&d)?, stats::sign_flip(&d, SEED)?.p))
+        let same = stats::tost(&d, paper::RATIO_DROP[0]).is_some_and(|e| e.equivalent);
+        Some((mean(&d)?, stats::sign_flip(&d, SEED)?.p, same))
     });
     let [Some(first), Some(second)] = steps else { return (None, None) };
     let holm = stats::holm(&[first.1, second.1]);
@@ -124,7 +127,9 @@ fn row(
     let trend = match (first.0.mean > 0.0, second.0.mean > 0.0) {
         (true, true) if sure => "rises",
         (false, false) if sure => "falls",
-        _ => "none",
+        // nothing found is not the same as nothing there
+        _ if sure || first.2 || second.2 => "none",
+        _ => "not decided",
     };
     for (level, entry) in Level::ALL.into_iter().zip(entries) {
         marks.extend(mean(&ratios(&entry.points)).map(|m| Mark {
@@ -151,9 +156,16 @@ fn row(
             Item::P(holm[0]).shown(),
             Item::P(holm[1]).shown()
         ),
-        ruling: if trend == "none" { Ruling::Reproduced } else { Ruling::NotReproduced },
-        why: "rule: a monotone trend with both steps significant contradicts `no clear trend`"
-            .to_owned(),
+        ruling: match trend {
+            "none" => Ruling::Reproduced,
+            "not decided" => Ruling::Undecided,
+            _ => Ruling::NotReproduced,
+        },
+        why: format!(
+            "rule: a monotone trend with both steps significant contradicts `no clear trend`; two significant steps in opposite \
+             directions, or a step that is equivalent to none within +-{}, agree with it",
+            paper::RATIO_DROP[0]
+        ),
     };
     (Some(row), Some(verdict))
 }
@@ -181,6 +193,11 @@ mod tests {
         let ruling = |steps| finding(&book(steps)).verdicts[0].ruling;
         assert_eq!(ruling([0.0, 0.03, 0.06]), Ruling::NotReproduced);
         assert_eq!(ruling([0.0, 0.03, 0.0]), Ruling::Reproduced);
+        assert_eq!(ruling([0.0, 0.0, 0.03]), Ruling::Reproduced, "the first step is none");
+        // three frames cannot tell
+        let mut few = book([0.0, 0.3, 0.7]);
+        few.entries.iter_mut().for_each(|e| e.points.truncate(3));
+        assert_eq!(finding(&few).verdicts[0].ruling, Ruling::Undecided);
         assert_eq!(finding(&book([0.0, -0.03, -0.06])).tables[0].rows[0][8], Item::text("falls"));
     }
 

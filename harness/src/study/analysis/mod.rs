@@ -119,6 +119,11 @@ fn plain<'a>(
         .max_by_key(|e| e.points.len())
 }
 
+/// A network's name in a table; with the set of test pictures where that is not the usual one.
+fn on_set(network: &NetworkFacts, set: &str) -> String {
+    if set == ATTRIBUTION_SET { network.name.clone() } else { format!("{} on {set}", network.name) }
+}
+
 /// A network trained on the correlated set and one trained on the uncorrelated set of the same level, all else equal.
 #[derive(Clone, Copy, Debug)]
 struct Contrast<'a> {

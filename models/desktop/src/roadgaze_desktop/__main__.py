@@ -14,7 +14,7 @@ COMMANDS = {
     "parity": "what PyTorch and Captum make of rendered pictures, for the tests in Rust",
     "quantization": "quantize with ONNX Runtime and compare with a file of `roadgaze calibrate`",
     "reference": "run PyTorch and Captum, or ONNX Runtime, over a rendered set, into a run store",
-    "lease": "a quarter of an hour of a lent GPU: render, train and explain by one clock",
+    "lease": "a quarter of an hour of a GPU: render, train and explain by one clock",
     "games": "record coalition outputs of pictures, for `roadgaze bench --estimators`",
 }
 

@@ -1,4 +1,4 @@
-"""A quarter of an hour of a lent GPU: three processes by one clock, each taking what the others have ready.
+"""A quarter of an hour of a GPU: three processes by one clock, each taking what the others have ready.
 
 `render` works through a list of parts of sets on the CPU; `resnet` and `convnext` train on what lies there. All times
 are seconds after the lease began, so a slow part shortens what follows and nothing runs over. What is to be carried

@@ -61,7 +61,7 @@ class Settings:
     """Measure the speed first and scale the epochs so that training fits; 0 keeps the preset."""
     clock_minutes: float = 0.0
     """Train for this wall time: the epochs of the stages become shares of it, and the rate falls with the clock. For
-    machines that are lent and shared, where no speed that is measured beforehand holds. 0 counts pictures."""
+    machines that are rented and shared, where no speed that is measured beforehand holds. 0 counts pictures."""
     snapshot_minutes: float = 2.0
     quiet: bool = False
 
