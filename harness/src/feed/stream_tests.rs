@@ -303,7 +303,8 @@ fn in_realtime_a_slow_pipeline_loses_frames_by_policy_and_the_books_balance() {
         assert!(counters.balanced(), "{policy:?}: {counters:?}");
         assert!(dropped(&outcome, DropReason::QueueFull) > 20, "{policy:?}: {counters:?}");
         if policy == PolicyName::DropNewest {
-            assert_eq!(outcome.taken[..3], [0, 1, 2]);
+            // what the queue holds at first; how soon the pipeline makes room is the system's business
+            assert_eq!(outcome.taken[..2], [0, 1]);
         } else {
             assert_eq!(*outcome.taken.last().unwrap(), 99, "the newest frame is kept");
         }
