@@ -103,7 +103,7 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
 
 /// As many decimals as the span of the axis asks for.
 pub(super) fn number(value: f64, span: f64) -> String {
-    if span >= 20.0 {
+    let text = if span >= 20.0 {
         format!("{value:.0}")
     } else if span >= 0.5 {
         format!("{value:.1}")
@@ -113,6 +113,11 @@ pub(super) fn number(value: f64, span: f64) -> String {
         format!("{value:.3}")
     } else {
         format!("{value:.1e}")
+    };
+    // a hair below zero is zero
+    match text.strip_prefix('-') {
+        Some(zero) if zero.chars().all(|c| matches!(c, '0' | '.')) => zero.to_owned(),
+        _ => text,
     }
 }
 
@@ -130,6 +135,7 @@ mod tests {
         assert_eq!(svg.matches("<circle").count(), 3);
         assert!(svg.contains("currentColor"));
         assert_eq!(lines("test", "x", "y", &[], &[]).unwrap(), "");
+        assert_eq!([number(-1e-17, 0.4), number(-0.05, 0.4)], ["0.00", "-0.05"]);
         // the legend stands above the plot: no name below the first line of the grid
         let y_of = |name: &str| -> u32 {
             let text = svg.split("<text").find(|t| t.contains(&format!(">\n{name}\n"))).unwrap();
