@@ -205,7 +205,7 @@ fn wrong_usage_is_named() {
         (&["--shap-grid", "7 by 7"], "expected ROWSxCOLUMNS, found `7 by 7`"),
         (&["--shap-grid", "300x300"], "2 to 4096 super-pixels, found 90000"),
         (&["--shap-grid", "1x500"], "at most 224 x 224"),
-        (&["--shap-baseline", "grey"], "zero, mean-colour, blur:RADIUS or #RRGGBB"),
+        (&["--shap-baseline", "grey"], "zero, mean-colour, blur:RADIUS (at most 4096) or #RRGGBB"),
         (&["--shap-estimator", "captum", "--shap-evals", "30"], "determine 49 attributions"),
         (&["--data", "CF/test"], "for example synthetic:CF/test"),
         (&["--frames", "0"], "frames: 1 to"),
