@@ -495,6 +495,11 @@ mod tests {
             ("[[fault]]\nkind = \"drop\"\nshare = 2.0", &["0 to 1", "2 found"]),
             ("[camera]\nfps = 0.0", &["camera.fps", "0 found"]),
             ("[queue]\ndepth = 99", &["queue.depth", "99 found"]),
+            ("[camera]\ndrift_ppm = -2147483648", &["drift_ppm", "-2147483648 found"]),
+            (
+                "[camera]\njitter = { kind = 'uniform', micros = 2147483648 }",
+                &["jitter.micros", "2147483648 found"],
+            ),
             ("[camera]\nfsp = 3", &["fsp"]),
         ] {
             let error = parse(text).unwrap_err();
