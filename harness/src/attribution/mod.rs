@@ -25,6 +25,7 @@ mod map;
 mod permutation;
 mod picture;
 mod plan;
+mod plans;
 mod regression;
 mod replicates;
 mod sampler;
@@ -42,6 +43,7 @@ pub use estimator::Estimator;
 pub use game::{Evaluator, Game};
 pub use picture::{Baseline, MaskedPicture, Output, PictureGame};
 pub use plan::{Grid, Plan};
+pub use plans::Plans;
 // estimates
 pub use kernel_shap::{
     Explanation, Solution, Stop, explain, explain_until, kernel_shap, solve, solve_with_error,

@@ -27,17 +27,9 @@ impl Rule for Antithetic {
     fn replicates(
         &self,
         sample: Sample<'_>,
-        phi: &[f64],
+        _: &[f64],
     ) -> Result<Option<Replicates>, AttributionError> {
-        let pairs = pairs(sample)?;
-        if pairs.len() < 2 {
-            return Ok(None);
-        }
-        let (n, others) = (exact(pairs.len()), exact(pairs.len() - 1));
-        let change =
-            |pair: &Vec<f64>| phi.iter().zip(pair).map(|(p, b)| (p - b) / others).collect();
-        let changes = pairs.iter().map(change).collect();
-        Ok(Some(Replicates { phi: phi.to_vec(), changes, factor: others / n, batches: true }))
+        Ok(Replicates::of_batches(&pairs(sample)?))
     }
 
     fn unit(&self, players: usize) -> Option<usize> {

@@ -13,6 +13,8 @@
 //! The error is that of the draw of coalitions alone. It says nothing of the bias that clipping at zero
 //! gives the pixel ratio.
 
+use super::map::exact;
+
 /// Attributions with one unit of the sample left out at a time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Replicates {
@@ -78,6 +80,20 @@ impl Replicates {
             |c: &Vec<f64>| self.phi.iter().zip(c).map(|(p, c)| p - others * c).collect::<Vec<_>>();
         self.batches.then(|| self.changes.iter().map(batch).collect())
     }
+
+    /// What single estimates that are unbiased and drawn alike say together, each row one; `None` for fewer than two.
+    #[must_use]
+    pub fn of_batches(batches: &[Vec<f64>]) -> Option<Self> {
+        let n = exact(batches.len());
+        let mut phi = vec![0.0; batches.first().filter(|_| batches.len() > 1)?.len()];
+        for batch in batches {
+            phi.iter_mut().zip(batch).for_each(|(p, b)| *p += b / n);
+        }
+        let change =
+            |batch: &Vec<f64>| phi.iter().zip(batch).map(|(p, b)| (p - b) / (n - 1.0)).collect();
+        let changes = batches.iter().map(change).collect();
+        Some(Self { phi, changes, factor: (n - 1.0) / n, batches: true })
+    }
 }
 
 #[cfg(test)]
@@ -87,14 +103,14 @@ mod tests {
     #[test]
     fn the_jackknife_of_a_mean_is_its_standard_error() {
         let batches = [3.0, 5.0, 4.0, 8.0];
-        let mean = 5.0;
-        let changes = batches.iter().map(|b| vec![(mean - b) / 3.0]).collect();
-        let r = Replicates { phi: vec![mean], changes, factor: 0.75, batches: true };
+        let r = Replicates::of_batches(&batches.map(|b| vec![b])).unwrap();
+        assert_eq!(r.attributions(), [5.0]);
         // s^2 = 14 / 3, error = sqrt(s^2 / 4)
         assert!((r.errors()[0] - (14.0_f64 / 12.0).sqrt()).abs() < 1e-12);
         let back: Vec<f64> = r.batches().unwrap().into_iter().map(|b| b[0]).collect();
         assert!(back.iter().zip(batches).all(|(a, b)| (a - b).abs() < 1e-12), "{back:?}");
         assert_eq!(Replicates::certain(&[1.0]).errors(), [0.0]);
         assert_eq!(r.error(|_| None), None);
+        assert_eq!(Replicates::of_batches(&[vec![3.0]]), None);
     }
 }

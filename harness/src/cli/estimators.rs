@@ -69,7 +69,6 @@ fn lines(lines: &[Line]) -> Table {
         "RMSE",
         "claimed error",
         "coverage",
-        "enclosed",
         "cells RMSE",
         "failed",
     ]);
@@ -78,7 +77,7 @@ fn lines(lines: &[Line]) -> Table {
     }
     for line in lines {
         table.add_row([
-            line.estimator.to_owned(),
+            line.estimator.clone(),
             format!("{:.0}", line.evaluations),
             format!("{:.0}", line.forwards),
             line.trials.to_string(),
@@ -87,7 +86,6 @@ fn lines(lines: &[Line]) -> Table {
             format!("{:.4}", line.rmse),
             line.claimed.map_or_else(|| "-".to_owned(), |c| format!("{c:.4}")),
             percent(line.coverage),
-            percent(line.enclosed),
             format!("{:.1} %", line.cells * 100.0),
             line.failed.to_string(),
         ]);
@@ -118,7 +116,7 @@ fn plots(study: &Study) -> anyhow::Result<Vec<(&'static str, String)>> {
         for line in &study.lines {
             let Some(y) = value(line) else { continue };
             if all.last().is_none_or(|s| s.name != line.estimator) {
-                all.push(Series { name: line.estimator.to_owned(), points: Vec::new() });
+                all.push(Series { name: line.estimator.clone(), points: Vec::new() });
             }
             if let Some(last) = all.last_mut() {
                 last.points.push((line.evaluations, y));

@@ -73,9 +73,12 @@ pub(super) struct RunArgs {
     /// How coalitions are drawn: captum, paired, leverage, permutation or exact
     #[arg(long, value_name = "NAME")]
     shap_estimator: Option<String>,
-    /// Seed of the coalition plan
+    /// Seed of the coalition plans
     #[arg(long, value_name = "N")]
     shap_seed: Option<u64>,
+    /// Different coalition plans, dealt out to the frames; 1 = the same for all, whose ratios then err together
+    #[arg(long, value_name = "N")]
+    shap_plans: Option<usize>,
     /// Record all coalition outputs of the first N frames for `roadgaze bench --estimators`
     #[arg(long, value_name = "N")]
     record_game: Option<usize>,
@@ -333,6 +336,7 @@ fn plan(args: &RunArgs, recorded: Option<&RunPlan>) -> anyhow::Result<RunPlan> {
     set(&mut plan.target, args.explained_class);
     set(&mut plan.shap.evaluations, args.shap_evals);
     set(&mut plan.shap.seed, args.shap_seed);
+    set(&mut plan.shap.plans, args.shap_plans);
     set(&mut plan.record.frames, args.record_game);
     set(&mut plan.record.reference, args.record_reference);
     set(&mut plan.shap.least_evaluations, args.shap_least);

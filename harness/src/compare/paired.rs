@@ -48,6 +48,8 @@ impl Accuracy {
 /// The pixel ratio of one method in both runs.
 #[derive(Clone, Debug, Serialize)]
 pub struct RatioComparison {
+    /// Whether the ratios are the corrected ones: so if every frame has one in both runs.
+    pub corrected: bool,
     /// Frames in which one run has a ratio and the other none.
     pub one_sided: usize,
     /// Difference, frame by frame: second less first.
@@ -63,6 +65,13 @@ pub struct RatioComparison {
     /// Ratios of both runs, frame by frame.
     #[serde(skip)]
     pub points: Vec<(f64, f64)>,
+}
+
+impl RatioComparison {
+    /// What is compared, for tables.
+    pub(crate) fn title(&self, method: &str) -> String {
+        format!("pixel ratio {method}{}", if self.corrected { ", corrected" } else { "" })
+    }
 }
 
 /// Rank correlation over the frames.
@@ -119,14 +128,16 @@ pub(super) fn ratios(pairs: &[Pair<'_>]) -> BTreeMap<String, RatioComparison> {
 
 fn ratio(pairs: &[Pair<'_>], method: &str) -> RatioComparison {
     let mut points = Vec::new();
+    let mut corrected = Vec::new();
     let mut keys = Vec::new();
     let mut orders = Vec::new();
     let mut one_sided = 0;
     for pair in pairs {
         let Some((a, b)) = maps(pair).find(|(a, _)| a.method == method) else { continue };
         match (a.ratio, b.ratio) {
-            (Ok(a), Ok(b)) => {
-                points.push((a, b));
+            (Ok(plain_a), Ok(plain_b)) => {
+                points.push((plain_a, plain_b));
+                corrected.extend(a.corrected().zip(b.corrected()));
                 keys.push(pair.a);
             }
             (Err(_), Err(_)) => {}
@@ -134,6 +145,10 @@ fn ratio(pairs: &[Pair<'_>], method: &str) -> RatioComparison {
         }
         let wide = |map: &[f32]| map.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
         orders.extend(stats::spearman(&wide(&a.map), &wide(&b.map)));
+    }
+    let all_corrected = !points.is_empty() && corrected.len() == points.len();
+    if all_corrected {
+        points = corrected;
     }
     let differences: Vec<f64> = points.iter().map(|(a, b)| b - a).collect();
     let correlation = (!orders.is_empty()).then(|| Correlation {
@@ -154,6 +169,7 @@ fn ratio(pairs: &[Pair<'_>], method: &str) -> RatioComparison {
         ("class", by(&|i| format!("{:03}", keys[i].class))),
     ]);
     RatioComparison {
+        corrected: all_corrected,
         one_sided,
         paired: stats::paired(&points, SEED),
         bootstrap: stats::bca_mean(&differences, SEED),
@@ -221,7 +237,7 @@ pub(super) fn verdicts(
     for (method, r) in ratios {
         let differences: Vec<f64> = r.points.iter().map(|(a, b)| b - a).collect();
         verdicts.push(equivalence(
-            format!("pixel ratio {method}"),
+            r.title(method),
             stats::tost(&differences, held.pixel_ratio),
             held.pixel_ratio,
             differences.len(),

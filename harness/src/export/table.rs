@@ -140,6 +140,10 @@ pub fn tables(stored: &Stored) -> Result<Vec<Table>, StoreError> {
             text("method", &explained, |(_, a)| Some(a.method.clone())),
             integer("target", &explained, |(_, a)| Some(a.target)),
             number("pixel_ratio", &explained, |(_, a)| a.ratio.ok()),
+            number("pixel_ratio_corrected", &explained, |(_, a)| a.corrected()),
+            number("pixel_ratio_error", &explained, |(_, a)| {
+                a.ratio_error.map(|e| e.standard_error)
+            }),
             text("undefined", &explained, |(_, a)| a.ratio.err().map(|u| u.name().to_owned())),
             number("ceiling", &explained, |(_, a)| Some(a.ceiling)),
             number("proportional", &explained, |(_, a)| a.proportional),

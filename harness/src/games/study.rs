@@ -3,13 +3,16 @@
 //! For estimator e, with r the pixel ratio of a trial and R that of the game's reference:
 //!
 //! ```text
-//! bias      mean of r - R over games and repeats, with the standard error over games
+//! bias      mean of r - R over games and repeats, with the 95 % interval over games
 //! RMSE      square root of the mean of (r - R)^2
 //! cells     RMSE of the attributions, relative to the largest of the reference, mean over trials
 //! coverage  share of trials whose claimed 95 % interval contains R
 //! ```
 //!
-//! The reference has a standard error of its own, which is stated: differences below it mean nothing.
+//! One plan serves all frames of a run, so the trials of one plan err together. A reference of orders holds many plans: its disjoint
+//! parts are the trials of `permutation`, instead of what was recorded of it. Where a ratio can be corrected for what clipping makes of noise (`metrics::RatioError`), plain and corrected ratio are measured side by
+//! side; the interval is that of the corrected one, and so is R. The reference has a standard error of its own, which is
+//! stated: differences below it mean nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +23,7 @@ use super::file::{Part, Recorded};
 use crate::attribution::{
     AttributionError, Estimator, Map, Replicates, Solution, solve_with_error,
 };
-use crate::metrics::RatioError;
+use crate::metrics::{RatioError, Shares};
 use crate::stats::{self, MeanInterval, ShareInterval};
 
 /// The reference of a game.
@@ -32,7 +35,7 @@ pub struct Reference {
     pub estimator: &'static str,
     /// Evaluations.
     pub evaluations: usize,
-    /// Pixel ratio.
+    /// Pixel ratio, corrected where it can be.
     pub ratio: f64,
     /// Its standard error; 0 for exact values.
     pub standard_error: f64,
@@ -41,8 +44,8 @@ pub struct Reference {
 /// An estimator at a number of evaluations.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Line {
-    /// Estimator.
-    pub estimator: &'static str,
+    /// Estimator, `, corrected` behind it where the ratios are.
+    pub estimator: String,
     /// Mean evaluations, repeats of coalitions included.
     pub evaluations: f64,
     /// Mean forward passes: distinct coalitions.
@@ -61,8 +64,6 @@ pub struct Line {
     pub claimed: Option<f64>,
     /// Share of trials whose claimed interval contains the reference.
     pub coverage: Option<ShareInterval>,
-    /// Share of trials whose plain and cross-fit ratio enclose the reference, where there is a cross-fit ratio.
-    pub enclosed: Option<ShareInterval>,
     /// Trials that have no ratio or could not be solved; they are in none of the means.
     pub failed: usize,
 }
@@ -80,15 +81,18 @@ struct Trial {
     game: usize,
     evaluations: usize,
     forwards: usize,
+    /// Of the plain ratio.
     error: f64,
+    /// Of the corrected one.
+    corrected: Option<f64>,
     cells: f64,
     uncertainty: Option<Claim>,
 }
 
+#[derive(Clone, Copy)]
 struct Claim {
     standard_error: f64,
     covered: bool,
-    enclosed: Option<bool>,
 }
 
 /// Measures every estimator of the games at these numbers of evaluations, and at all that were recorded. A
@@ -108,7 +112,8 @@ pub fn study(games: &[Recorded], at: &[usize]) -> Result<Study, GameError> {
     let mut references = Vec::new();
     let mut trials: BTreeMap<(Estimator, usize), (Vec<Trial>, usize)> = BTreeMap::new();
     for (number, game) in games.iter().enumerate() {
-        let (reference, phi) = reference(game)?;
+        let Known { reference, phi, batches } = reference(game)?;
+        let mut taken = BTreeSet::new();
         for part in game.parts.iter().filter(|p| !p.reference) {
             let whole = part.values.len();
             let lengths: BTreeSet<usize> = at
@@ -119,9 +124,23 @@ pub fn study(games: &[Recorded], at: &[usize]) -> Result<Study, GameError> {
                 .collect();
             for length in lengths {
                 let entry = trials.entry((part.plan.estimator(), length)).or_default();
-                match trial(game, number, part, length, reference.ratio, &phi)? {
-                    Some(trial) => entry.0.push(trial),
-                    None => entry.1 += 1,
+                let truth = Truth { game: number, ratio: reference.ratio, phi: &phi };
+                let found = if part.plan.estimator() == Estimator::Permutation
+                    && let Some(batches) = &batches
+                {
+                    // repeats of a recorded plan do not make more of them
+                    if !taken.insert(length) {
+                        continue;
+                    }
+                    parts_of_reference(game, length, batches, &truth)
+                } else {
+                    vec![trial(game, part, length, &truth)?]
+                };
+                for trial in found {
+                    match trial {
+                        Some(trial) => entry.0.push(trial),
+                        None => entry.1 += 1,
+                    }
                 }
             }
         }
@@ -129,9 +148,9 @@ pub fn study(games: &[Recorded], at: &[usize]) -> Result<Study, GameError> {
     }
     let lines = trials
         .into_iter()
-        .filter_map(|((estimator, _), (trials, failed))| line(estimator, &trials, failed))
-        .collect();
-    Ok(Study { references, lines })
+        .map(|((estimator, _), (trials, failed))| lines_of(estimator, &trials, failed));
+    let (plain, corrected): (Vec<_>, Vec<_>) = lines.unzip();
+    Ok(Study { references, lines: plain.into_iter().chain(corrected).flatten().collect() })
 }
 
 type Solved = (Map, Option<Replicates>);
@@ -144,7 +163,15 @@ fn solved(part: &Part, length: usize) -> Result<Option<Solved>, AttributionError
     }
 }
 
-fn reference(game: &Recorded) -> Result<(Reference, Vec<f64>), GameError> {
+/// What a reference says.
+struct Known {
+    reference: Reference,
+    phi: Vec<f64>,
+    /// Of orders: what each with its reverse says alone.
+    batches: Option<Vec<Vec<f64>>>,
+}
+
+fn reference(game: &Recorded) -> Result<Known, GameError> {
     let missing = |expected: &str, found: &str| GameError::Study {
         place: game.about.picture.clone(),
         expected: expected.to_owned(),
@@ -158,80 +185,137 @@ fn reference(game: &Recorded) -> Result<(Reference, Vec<f64>), GameError> {
         .ok_or_else(|| missing("a reference in the game", "none"))?;
     let (map, replicates) = solved(part, part.values.len())?
         .ok_or_else(|| missing("a reference that determines the attributions", "too few values"))?;
-    let ratio = game
+    let plain = game
         .shares
         .ratio(map.values())
         .ok_or_else(|| missing("positive attribution in the reference", "none"))?;
     let error = replicates
-        .and_then(|r| RatioError::of(&r, &game.shares))
+        .as_ref()
+        .and_then(|r| RatioError::of(r, &game.shares))
         .ok_or_else(|| missing("a reference with a standard error", "a sample too small"))?;
     let reference = Reference {
         picture: game.about.picture.clone(),
         estimator: part.plan.estimator().name(),
         evaluations: part.values.len(),
-        ratio,
+        ratio: error.corrected(plain).unwrap_or(plain),
         standard_error: error.standard_error,
     };
-    Ok((reference, map.values().to_vec()))
+    let batches = replicates.and_then(|r| r.batches());
+    Ok(Known { reference, phi: map.values().to_vec(), batches })
+}
+
+/// What a trial is held against.
+struct Truth<'a> {
+    game: usize,
+    ratio: f64,
+    phi: &'a [f64],
 }
 
 fn trial(
     game: &Recorded,
-    number: usize,
     part: &Part,
     length: usize,
-    truth: f64,
-    phi: &[f64],
+    truth: &Truth<'_>,
 ) -> Result<Option<Trial>, GameError> {
     let Some((map, replicates)) = solved(part, length)? else { return Ok(None) };
-    let Some(ratio) = game.shares.ratio(map.values()) else { return Ok(None) };
-    let squares: f64 = map.values().iter().zip(phi).map(|(a, b)| (a - b) * (a - b)).sum();
-    let largest = phi.iter().fold(0.0_f64, |top, p| top.max(p.abs()));
-    let uncertainty = replicates.and_then(|r| RatioError::of(&r, &game.shares)).map(|error| {
-        let inside = |low: f64, high: f64| (low..=high).contains(&truth);
-        let [low, high] = error.interval(ratio);
-        Claim {
-            standard_error: error.standard_error,
-            covered: inside(low, high),
-            enclosed: error.cross_fit.map(|c| inside(ratio.min(c), ratio.max(c))),
-        }
-    });
     let (positions, _) = part.plan.distinct();
-    Ok(Some(Trial {
-        game: number,
-        evaluations: length,
-        forwards: positions[..length].iter().max().map_or(0, |top| top + 1),
-        error: ratio - truth,
-        cells: (squares / phi.len() as f64).sqrt() / largest,
-        uncertainty,
-    }))
+    let forwards = positions[..length].iter().max().map_or(0, |top| top + 1);
+    let sampled = replicates.as_ref();
+    Ok(measured(map.values(), sampled, &game.shares, truth, (length, forwards)))
 }
 
-fn line(estimator: Estimator, trials: &[Trial], failed: usize) -> Option<Line> {
-    let n = trials.len() as f64;
-    let mean = |f: &dyn Fn(&Trial) -> f64| trials.iter().map(f).sum::<f64>() / n;
+/// Trials of `length` evaluations from disjoint parts of a reference of orders.
+fn parts_of_reference(
+    game: &Recorded,
+    length: usize,
+    batches: &[Vec<f64>],
+    truth: &Truth<'_>,
+) -> Vec<Option<Trial>> {
+    let unit = 2 * (truth.phi.len() - 1);
+    let pairs = (length.saturating_sub(2) / unit).max(1);
+    let one = |part: &[Vec<f64>]| {
+        // the coalitions of a part are nearly all distinct
+        let spent = (length, length);
+        match Replicates::of_batches(part) {
+            Some(r) => measured(r.attributions(), Some(&r), &game.shares, truth, spent),
+            None => measured(part.first()?, None, &game.shares, truth, spent),
+        }
+    };
+    batches.chunks_exact(pairs).map(one).collect()
+}
+
+fn measured(
+    phi: &[f64],
+    replicates: Option<&Replicates>,
+    shares: &Shares,
+    truth: &Truth<'_>,
+    (evaluations, forwards): (usize, usize),
+) -> Option<Trial> {
+    let ratio = shares.ratio(phi)?;
+    let squares: f64 = phi.iter().zip(truth.phi).map(|(a, b)| (a - b) * (a - b)).sum();
+    let largest = truth.phi.iter().fold(0.0_f64, |top, p| top.max(p.abs()));
+    let sampling = replicates.and_then(|r| RatioError::of(r, shares));
+    let uncertainty = sampling.map(|error| {
+        let [low, high] = error.interval(ratio);
+        let covered = (low..=high).contains(&truth.ratio);
+        Claim { standard_error: error.standard_error, covered }
+    });
+    Some(Trial {
+        game: truth.game,
+        evaluations,
+        forwards,
+        error: ratio - truth.ratio,
+        corrected: sampling.and_then(|e| e.corrected(ratio)).map(|c| c - truth.ratio),
+        cells: (squares / phi.len() as f64).sqrt() / largest,
+        uncertainty,
+    })
+}
+
+/// The line of the plain ratios and that of the corrected ones; the interval belongs to the latter where there are any.
+fn lines_of(estimator: Estimator, trials: &[Trial], failed: usize) -> (Option<Line>, Option<Line>) {
+    let errors = |of: fn(&Trial) -> Option<f64>| -> Vec<(&Trial, f64)> {
+        trials.iter().filter_map(|t| Some((t, of(t)?))).collect()
+    };
+    let corrected = errors(|t| t.corrected);
+    let claims = |wanted: bool| -> Vec<Claim> {
+        let of = trials.iter().filter(|t| t.corrected.is_some() == wanted);
+        of.filter_map(|t| t.uncertainty).collect()
+    };
+    let name = estimator.name();
+    (
+        line(name.to_owned(), &errors(|t| Some(t.error)), &claims(false), failed),
+        line(format!("{name}, corrected"), &corrected, &claims(true), failed),
+    )
+}
+
+/// `errors` holds the error of the ratio of each trial.
+fn line(
+    estimator: String,
+    errors: &[(&Trial, f64)],
+    claims: &[Claim],
+    failed: usize,
+) -> Option<Line> {
+    let n = errors.len() as f64;
+    let mean = |f: &dyn Fn(&Trial) -> f64| errors.iter().map(|(t, _)| f(t)).sum::<f64>() / n;
     let mut by_game: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
-    for trial in trials {
-        by_game.entry(trial.game).or_default().push(trial.error);
+    for (trial, error) in errors {
+        by_game.entry(trial.game).or_default().push(*error);
     }
-    let errors: Vec<f64> =
+    let of_games: Vec<f64> =
         by_game.values().map(|e| e.iter().sum::<f64>() / e.len() as f64).collect();
-    let claims: Vec<&Claim> = trials.iter().filter_map(|t| t.uncertainty.as_ref()).collect();
-    let enclosed: Vec<bool> = claims.iter().filter_map(|c| c.enclosed).collect();
     let covered = claims.iter().filter(|c| c.covered).count();
     let claimed = claims.iter().map(|c| c.standard_error).sum::<f64>() / claims.len() as f64;
     Some(Line {
-        estimator: estimator.name(),
+        estimator,
         evaluations: mean(&|t| t.evaluations as f64),
         forwards: mean(&|t| t.forwards as f64),
         games: by_game.len(),
-        trials: trials.len(),
-        bias: stats::mean_interval(&errors)?,
-        rmse: mean(&|t| t.error * t.error).sqrt(),
+        trials: errors.len(),
+        bias: stats::mean_interval(&of_games)?,
+        rmse: (errors.iter().map(|(_, e)| e * e).sum::<f64>() / n).sqrt(),
         cells: mean(&|t| t.cells),
         claimed: (!claims.is_empty()).then_some(claimed),
         coverage: stats::wilson(covered, claims.len()),
-        enclosed: stats::wilson(enclosed.iter().filter(|e| **e).count(), enclosed.len()),
         failed,
     })
 }
@@ -256,8 +340,13 @@ mod tests {
         assert!(captum.forwards < captum.evaluations);
         assert!(captum.bias.mean < -0.005, "{captum:?}");
         assert!(orders.bias.mean.abs() < captum.bias.mean.abs() / 2.0, "{orders:?}");
-        assert!(orders.coverage.unwrap().value > 0.8, "{orders:?}");
-        assert!(captum.enclosed.is_none());
+        let corrected = line("permutation, corrected", 180.0);
+        assert!(corrected.coverage.unwrap().value > 0.8, "{corrected:?}");
+        assert!(orders.coverage.is_none() && corrected.trials == 30, "{corrected:?}");
+        assert!(corrected.bias.mean.abs() < captum.bias.mean.abs() / 2.0, "{corrected:?}");
+        // a regression has nothing to correct with, and claims for its plain ratio
+        assert!(captum.coverage.is_some());
+        assert!(!study.lines.iter().any(|l| l.estimator == "captum, corrected"));
         // more evaluations, smaller error
         assert!(line("captum", 100.0).rmse > captum.rmse, "{:?}", study.lines);
     }

@@ -1,22 +1,35 @@
-//! How sure a sampled pixel ratio is: its standard error, its interval, and a second look from the other side.
+//! How sure a sampled pixel ratio is: its standard error, its interval, and the correction for what clipping makes of noise.
+//!
+//! Clipping at zero makes positive mass of sampling noise, mostly off the sign: the plain ratio errs low. The cross-fit ratio
+//! lets all units but one say which cells count, and that one what they are worth, each in turn:
 //!
 //! ```text
-//! interval    ratio +- t(0.975, units - 1) * standard error, cut to 0..1
-//! cross-fit   sum over S of inside_i phi_i / sum over S of all_i phi_i,
-//!             S = cells positive in one half of the sample, phi from the other half; both ways, mean
+//! cross-fit   sum over u, k in S(u) of inside_k phi_k(u) / sum over u, k in S(u) of all_k phi_k(u)
+//!             phi(u) = estimate of unit u alone, S(u) = cells that are positive in the mean of the others
+//! corrected   (plain ratio + cross-fit ratio) / 2
+//! interval    corrected +- t(0.975, units - 1) * standard error, cut to 0..1
 //! ```
 //!
-//! Clipping at zero makes positive mass of sampling noise, mostly off the sign: the plain ratio errs low. In
-//! the cross-fit ratio noise decides which cells count but not what they count, so it errs high, and
-//! the two lie on either side of the truth. That holds where halves of the sample are unbiased and still precise: for orders
-//! (`permutation`). Half of a regression's sample is far noisier than the whole, the selection then follows noise, and
-//! the second ratio misleads; so regressions have none.
+//! There noise decides which cells count but not what they count, so it errs high. With s the standard error of a cell of
+//! value m, what noise adds to its positive part is `s (f(m/s) - |m/s| F(-|m/s|))` in the plain sum and `-|m| F(-|m|/s)` in the other, f and F the
+//! density and distribution function of the normal law. Over values that are spread evenly around zero both have the integral
+//! s^2 / 2, with opposite signs: the mean of the two is right to first order. Where many cells *are* zero, the first adds 0.4 s and the second
+//! nothing: half of the bias is left. Measured in `docs/kernel-shap.md`.
+//!
+//! More than ten units are dealt into ten groups, which then stand for them: the jackknife of the corrected ratio errs high where one unit
+//! of very many turns the sign of a cell. The units have to be unbiased estimates by themselves: orders with their reverses (`permutation`), three or more. A single coalition
+//! of a regression is none, so regressions have the plain ratio and its standard error alone.
 
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF as _, StudentsT};
 
 use super::mask::Mask;
 use crate::attribution::{Replicates, Upsampling};
+
+/// With fewer, leaving one out leaves no other to choose the cells for the last.
+const LEAST_UNITS: usize = 3;
+/// So many groups at most.
+const GROUPS: usize = 10;
 
 /// What a cell of a map spreads over the picture, one unit in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -59,14 +72,9 @@ impl Shares {
     /// The pixel ratio of attributions; `None` if none is positive.
     #[must_use]
     pub fn ratio(&self, phi: &[f64]) -> Option<f64> {
-        self.selected(phi, phi)
-    }
-
-    /// The ratio of the attributions `phi` over the cells that `choice` finds positive.
-    fn selected(&self, choice: &[f64], phi: &[f64]) -> Option<f64> {
         let (mut all, mut inside) = (0.0, 0.0);
-        for ((cell, choice), phi) in self.cells.iter().zip(choice).zip(phi) {
-            if *choice > 0.0 {
+        for (cell, phi) in self.cells.iter().zip(phi) {
+            if *phi > 0.0 {
                 all += cell.all * phi;
                 inside += cell.inside * phi;
             }
@@ -78,7 +86,7 @@ impl Shares {
 /// How sure a ratio is.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RatioError {
-    /// Standard error from the draw of coalitions.
+    /// Standard error from the draw of coalitions: of the corrected ratio where there is one, else of the plain one.
     pub standard_error: f64,
     /// Units of the sample; 0 if nothing was drawn.
     pub units: usize,
@@ -90,40 +98,74 @@ impl RatioError {
     /// From what leaving single units out changes; `None` if a replicate has no positive attribution.
     #[must_use]
     pub fn of(replicates: &Replicates, shares: &Shares) -> Option<Self> {
+        let units = replicates.units();
+        if let Some((standard_error, cross_fit)) = corrected(replicates, shares) {
+            return Some(Self { standard_error, units, cross_fit: Some(cross_fit) });
+        }
         let standard_error = replicates.error(|phi| shares.ratio(phi))?;
-        let cross_fit = replicates.batches().and_then(|b| cross_fit(&b, shares));
-        Some(Self { standard_error, units: replicates.units(), cross_fit })
+        Some(Self { standard_error, units, cross_fit: None })
+    }
+
+    /// A plain ratio freed of what clipping makes of noise, where that can be told.
+    #[must_use]
+    pub fn corrected(&self, plain: f64) -> Option<f64> {
+        self.cross_fit.map(|cross_fit| f64::midpoint(plain, cross_fit))
     }
 
     /// Half the width of the 95 % interval.
     #[must_use]
     pub fn half_width(&self) -> f64 {
-        let Some(freedom) = self.units.checked_sub(1) else { return 0.0 };
+        let groups = if self.cross_fit.is_some() { self.units.min(GROUPS) } else { self.units };
+        let Some(freedom) = groups.checked_sub(1) else { return 0.0 };
         StudentsT::new(0.0, 1.0, freedom as f64)
             .map_or(f64::INFINITY, |t| t.inverse_cdf(0.975) * self.standard_error)
     }
 
-    /// The 95 % interval around a ratio.
+    /// The 95 % interval, given the plain ratio; around the corrected one where there is one.
     #[must_use]
-    pub fn interval(&self, ratio: f64) -> [f64; 2] {
-        let half = self.half_width();
-        [(ratio - half).max(0.0), (ratio + half).min(1.0)]
+    pub fn interval(&self, plain: f64) -> [f64; 2] {
+        let (centre, half) = (self.corrected(plain).unwrap_or(plain), self.half_width());
+        [(centre - half).max(0.0), (centre + half).min(1.0)]
     }
 }
 
-/// Needs four batches, so that each half has two.
-fn cross_fit(batches: &[Vec<f64>], shares: &Shares) -> Option<f64> {
-    if batches.len() < 4 {
-        return None;
-    }
-    let mean = |first: usize| -> Vec<f64> {
-        let half: Vec<&Vec<f64>> = batches.iter().skip(first).step_by(2).collect();
-        let n = half.len() as f64;
-        (0..shares.cells.len()).map(|i| half.iter().map(|b| b[i]).sum::<f64>() / n).collect()
+/// Standard error of the corrected ratio, by the jackknife over groups of units, and the cross-fit ratio.
+fn corrected(replicates: &Replicates, shares: &Shares) -> Option<(f64, f64)> {
+    let batches = replicates.batches().filter(|b| b.len() >= LEAST_UNITS)?;
+    let add = |sum: &mut Vec<f64>, batch: &[f64]| {
+        sum.iter_mut().zip(batch).for_each(|(s, v)| *s += v);
     };
-    let (even, odd) = (mean(0), mean(1));
-    let (one, other) = (shares.selected(&even, &odd)?, shares.selected(&odd, &even)?);
-    Some(f64::midpoint(one, other).clamp(0.0, 1.0))
+    let mut groups = vec![vec![0.0; shares.cells.len()]; batches.len().min(GROUPS)];
+    for (number, batch) in batches.iter().enumerate() {
+        add(&mut groups[number % GROUPS], batch);
+    }
+    let mut sum = vec![0.0; shares.cells.len()];
+    groups.iter().for_each(|group| add(&mut sum, group));
+    let cross_fit = cross_fit(&groups, &sum, None, shares)?;
+    let without = (0..groups.len()).map(|out| {
+        let sum: Vec<f64> = sum.iter().zip(&groups[out]).map(|(s, v)| s - v).collect();
+        let crossed = self::cross_fit(&groups, &sum, Some(out), shares)?;
+        Some(f64::midpoint(shares.ratio(&sum)?, crossed))
+    });
+    let values: Vec<f64> = without.collect::<Option<_>>()?;
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let squares: f64 = values.iter().map(|v| (v - mean) * (v - mean)).sum();
+    Some((((n - 1.0) / n * squares).sqrt(), cross_fit))
+}
+
+/// The cross-fit ratio of all groups but `out`, whose `sum` is given.
+fn cross_fit(groups: &[Vec<f64>], sum: &[f64], out: Option<usize>, shares: &Shares) -> Option<f64> {
+    let (mut all, mut inside) = (0.0, 0.0);
+    for (_, group) in groups.iter().enumerate().filter(|(g, _)| Some(*g) != out) {
+        for ((cell, sum), phi) in shares.cells.iter().zip(sum).zip(group) {
+            if sum - phi > 0.0 {
+                all += cell.all * phi;
+                inside += cell.inside * phi;
+            }
+        }
+    }
+    (all > 0.0).then(|| (inside / all).clamp(0.0, 1.0))
 }
 
 #[cfg(test)]
@@ -167,29 +209,65 @@ mod tests {
         assert_eq!(shares.ratio(&[-1.0; 49]), None);
     }
 
-    #[test]
-    fn plain_and_cross_fit_ratio_of_orders_enclose_the_truth() {
-        let shares = Shares::of(&mask(), 7, 7, Upsampling::Nearest);
-        let explained = |evaluations, seed| {
-            let plan = Plan::draw(Estimator::Permutation, Grid::default(), evaluations, seed);
-            let e = explain(&plan.unwrap(), &mut [game], Solution::Exact).unwrap();
-            let error = RatioError::of(e.replicates.as_ref().unwrap(), &shares).unwrap();
-            (shares.ratio(e.map.values()).unwrap(), error)
+    /// The same with interactions of three that have no fixed sign, so that what a background player adds is noise.
+    fn rough_game(c: &Coalition) -> f64 {
+        let mut x = 12_345_u32;
+        let mut draw = |n: u32| {
+            x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (x >> 8) % n
         };
-        let (truth, known) = explained(200_000, 999);
-        let (mut plain, mut crossed, mut covered) = (0.0, 0.0, 0);
-        let seeds = 40;
+        let mut sum = 0.0;
+        for _ in 0..400 {
+            let players: [u32; 3] = std::array::from_fn(|_| draw(49));
+            let worth = f64::from(draw(2001)) / 1000.0 - 1.0;
+            if players.iter().all(|&p| c.contains(p as usize)) {
+                sum += worth;
+            }
+        }
+        game(c) + 0.03 * sum
+    }
+
+    fn explained(game: Played, evaluations: usize, seed: u64) -> (f64, RatioError) {
+        let shares = Shares::of(&mask(), 7, 7, Upsampling::Nearest);
+        let plan = Plan::draw(Estimator::Permutation, Grid::default(), evaluations, seed);
+        let e = explain(&plan.unwrap(), &mut [game], Solution::Exact).unwrap();
+        let error = RatioError::of(e.replicates.as_ref().unwrap(), &shares).unwrap();
+        (shares.ratio(e.map.values()).unwrap(), error)
+    }
+
+    type Played = fn(&Coalition) -> f64;
+
+    #[test]
+    fn the_corrected_ratio_is_nearer_to_the_truth_than_either_of_its_parts() {
+        let (truth, known) = explained(rough_game, 100_000, 999);
+        let truth = known.corrected(truth).unwrap();
+        let (mut plain, mut crossed, mut corrected, mut covered) = (0.0, 0.0, 0.0, 0);
+        let seeds = 60;
         for seed in 0..seeds {
-            let (ratio, error) = explained(1000, seed);
-            plain += ratio / seeds as f64;
-            crossed += error.cross_fit.unwrap() / seeds as f64;
+            let (ratio, error) = explained(rough_game, 500, seed);
+            plain += (ratio - truth) / seeds as f64;
+            crossed += (error.cross_fit.unwrap() - truth) / seeds as f64;
+            corrected += (error.corrected(ratio).unwrap() - truth) / seeds as f64;
             let [low, high] = error.interval(ratio);
             covered += usize::from((low..=high).contains(&truth));
         }
+        let told = format!("{plain} {crossed} {corrected} {covered} {known:?}");
         let slack = 3.0 * known.standard_error;
-        assert!(plain < truth + slack && crossed > truth - slack, "{plain} {truth} {crossed}");
-        assert!(crossed - plain < 0.1, "{plain} {crossed}");
-        assert!(covered >= 34, "{covered} of {seeds}");
+        assert!(plain < -slack && crossed > slack, "{told}");
+        assert!(corrected.abs() < plain.abs().min(crossed.abs()) / 2.0, "{told}");
+        // by chance 57 of 60; fewer than 51 in one of 300 such tests
+        assert!(covered >= 51, "{told}");
+    }
+
+    #[test]
+    fn without_noise_nothing_is_corrected() {
+        let additive: Played = |c| c.members().map(|i| (i % 5) as f64 - 1.0).sum();
+        let (ratio, error) = explained(additive, 300, 1);
+        assert!((error.cross_fit.unwrap() - ratio).abs() < 1e-12);
+        assert!(error.standard_error < 1e-12 && error.units == 3);
+        // two orders with their reverses: none is left to choose for the other when one is left out
+        let (_, error) = explained(additive, 200, 1);
+        assert_eq!((error.units, error.cross_fit), (2, None));
     }
 
     #[test]

@@ -89,7 +89,7 @@ fn statistics_rows(c: &Comparison) -> Vec<[String; 8]> {
     }
     for (method, r) in &c.pixel_ratio {
         if let Some(p) = &r.paired {
-            rows.push(row(format!("pixel ratio {method}"), p));
+            rows.push(row(r.title(method), p));
         }
     }
     for (stage, l) in &c.latency {

@@ -86,7 +86,8 @@ fn strip(
         let mut pictures = vec![("frame", None, plain)];
         for a in &frame.attributions {
             let overlay = picture::overlay(&preview, Some(a)).map_err(failed)?;
-            let ratio = a.ratio.map_or_else(|u| u.name().to_owned(), |r| format!("{r:.3}"));
+            let plain = a.ratio.map_or_else(|u| u.name().to_owned(), |r| format!("{r:.3}"));
+            let ratio = a.shown().map_or(plain, |r| format!("{r:.3}"));
             pictures.push((method_title(&a.method), Some(ratio), overlay));
         }
         let said = frame.top5.first().map_or(String::new(), |c| name(names, *c));

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::metrics::Undefined;
-use crate::stats::{self, Percentiles};
+use crate::stats::{self, MeanInterval, Percentiles};
 use crate::store::{FrameRow, Stage, Stored, VERDICT};
 use crate::telemetry::device::DeviceSample;
 
@@ -24,7 +24,7 @@ pub struct Share {
     pub ci95: Option<[f64; 2]>,
 }
 
-/// The pixel ratio of one method.
+/// The pixel ratio of one method, as the maps stand unless said otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Ratio {
     /// Mean over the frames that have one, 0 to 1.
@@ -44,6 +44,15 @@ pub struct Ratio {
     pub proportional: Option<f64>,
     /// Mean forward passes a frame.
     pub evaluations: Option<f64>,
+    /// Mean of the corrected ratios; null unless every frame with a ratio has one.
+    pub corrected: Option<MeanInterval>,
+}
+
+impl Ratio {
+    /// The mean to be shown and its 95 % interval: of the corrected ratios where there are such.
+    pub(super) fn shown(&self) -> (Option<f64>, Option<[f64; 2]>) {
+        self.corrected.map_or((self.mean, self.ci95), |c| (Some(c.mean), c.ci95))
+    }
 }
 
 /// Accuracy and pixel ratios of a group of frames.
@@ -229,13 +238,14 @@ fn ratio(frames: &[&FrameRow], method: &str) -> Ratio {
     let mut undefined =
         BTreeMap::from([(Undefined::NoPositive.name(), 0), (Undefined::EmptyMask.name(), 0)]);
     let (mut values, mut chance, mut ceiling) = (vec![], vec![], vec![]);
-    let (mut proportional, mut evaluations) = (vec![], vec![]);
+    let (mut proportional, mut evaluations, mut corrected) = (vec![], vec![], vec![]);
     for frame in frames {
         for a in frame.attributions.iter().filter(|a| a.method == method) {
             chance.push(frame.mask_share);
             ceiling.push(a.ceiling);
             proportional.extend(a.proportional);
             evaluations.push(f64::from(a.evaluations));
+            corrected.extend(a.corrected());
             match a.ratio {
                 Ok(value) => values.push(value),
                 Err(reason) => *undefined.entry(reason.name()).or_default() += 1,
@@ -252,6 +262,7 @@ fn ratio(frames: &[&FrameRow], method: &str) -> Ratio {
         ceiling: mean_interval(&ceiling).0,
         proportional: mean_interval(&proportional).0,
         evaluations: mean_interval(&evaluations).0,
+        corrected: stats::mean_interval(&corrected).filter(|c| c.n == values.len()),
     }
 }
 

@@ -104,6 +104,14 @@ fn results(summary: &Summary) -> Table {
             ratio(r.ceiling),
             r.undefined.values().sum::<usize>().to_string(),
         ]);
+        if let Some(corrected) = r.corrected {
+            let mut row: [String; 8] = std::array::from_fn(|_| String::new());
+            row[0] = "  corrected for sampling".to_owned();
+            row[1] = ratio(Some(corrected.mean));
+            row[2] = corrected.ci95.map_or_else(String::new, |[l, h]| format!("{l:.4} to {h:.4}"));
+            row[3] = corrected.n.to_string();
+            t.add_row(row);
+        }
     }
     t
 }
@@ -111,7 +119,8 @@ fn results(summary: &Summary) -> Table {
 fn shapes(summary: &Summary) -> Table {
     let methods: Vec<&String> = summary.pixel_ratio.keys().collect();
     let mut header = vec!["shape", "frames", "top-1"];
-    header.extend(methods.iter().map(|m| m.as_str()));
+    let titles: Vec<String> = summary.pixel_ratio.iter().map(|(m, r)| shown_title(m, r)).collect();
+    header.extend(titles.iter().map(String::as_str));
     let mut t = table(&header);
     for (shape, group) in &summary.by_shape {
         let mut row = vec![shape.clone(), group.n.to_string(), percent(group.top1.value)];
@@ -256,16 +265,19 @@ pub(super) fn ratio(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |v| format!("{v:.4}"))
 }
 
+/// The name of a method, with word of it if its ratios are the corrected ones.
+pub(super) fn shown_title(method: &str, r: &Ratio) -> String {
+    if r.corrected.is_some() { format!("{method}, corrected") } else { method.to_owned() }
+}
+
 /// The mean ratio of a group with half the width of its interval.
 pub(super) fn ratio_of(group: &Group, method: &str) -> String {
-    match group.pixel_ratio.get(method) {
-        Some(Ratio { mean: Some(mean), ci95: Some([low, high]), n, .. })
-            if *n >= FEWEST_FOR_INTERVAL =>
-        {
+    let Some(r) = group.pixel_ratio.get(method) else { return "-".to_owned() };
+    match r.shown() {
+        (Some(mean), Some([low, high])) if r.n >= FEWEST_FOR_INTERVAL => {
             format!("{mean:.4} \u{b1} {:.4}", (high - low) / 2.0)
         }
-        Some(Ratio { mean, .. }) => ratio(*mean),
-        None => "-".to_owned(),
+        (mean, _) => ratio(mean),
     }
 }
 

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::plan::{Method, RunPlan, Target};
 use super::signals::{Manners, Signals, Watched};
 use crate::attribution::{
-    AttributionError, Explanation, Map, MaskedPicture, PictureGame, Plan, Replicates, Solution,
+    AttributionError, Explanation, Map, MaskedPicture, PictureGame, Plans, Replicates, Solution,
     Stop, explain, explain_until, gradcam,
 };
 use crate::clock::Clock;
@@ -60,7 +60,7 @@ pub struct Explainer {
     network: Network,
     preprocessor: Preprocessor,
     sessions: Vec<Session>,
-    coalitions: Option<Plan>,
+    coalitions: Option<Plans>,
     games: Option<PathBuf>,
     signals: Arc<Signals>,
     manners: Option<Manners>,
@@ -82,10 +82,12 @@ impl Explainer {
         }
         let shap = &plan.shap;
         let coalitions = wants(Method::KernelShap)
-            .then(|| Plan::draw(shap.estimator, shap.grid, shap.evaluations, shap.seed))
+            .then(|| {
+                Plans::draw(shap.estimator, shap.grid, shap.evaluations, shap.seed, shap.plans)
+            })
             .transpose()?;
-        if let (Some(plan), Some(_)) = (&coalitions, shap.precision) {
-            Stop::check(plan)?;
+        if let (Some(plans), Some(_)) = (&coalitions, shap.precision) {
+            plans.all().iter().try_for_each(Stop::check)?;
         }
         let count =
             if coalitions.is_some() || plan.record.frames > 0 { plan.thread_count() } else { 1 };
@@ -113,19 +115,19 @@ impl Explainer {
         Self { games: (self.plan.record.frames > 0).then_some(folder), ..self }
     }
 
-    /// Hash of the coalition plan, if there is one.
+    /// Hash of the coalition plans, if there are any.
     #[must_use]
     pub fn plan_hash(&self) -> Option<&str> {
-        self.coalitions.as_ref().map(Plan::hash)
+        self.coalitions.as_ref().map(Plans::hash)
     }
 
-    /// Hash and text of the coalition plan, for the store.
+    /// Hash and text of each coalition plan, for the store.
     ///
     /// # Errors
-    /// If it cannot be written as JSON.
-    pub fn plan_body(&self) -> Result<Option<(String, String)>, ExplainError> {
-        let Some(plan) = &self.coalitions else { return Ok(None) };
-        Ok(Some((plan.hash().to_owned(), plan.to_json()?)))
+    /// If one cannot be written as JSON.
+    pub fn plan_bodies(&self) -> Result<Vec<(String, String)>, ExplainError> {
+        let plans = self.coalitions.as_ref().map_or(&[][..], Plans::all);
+        plans.iter().map(|plan| Ok((plan.hash().to_owned(), plan.to_json()?))).collect()
     }
 
     /// The row of a frame, with all stages timed but those around it.
@@ -175,7 +177,7 @@ impl Explainer {
         let (zoned, taken) = clock.time(|| Zoned::new(&mask));
         metrics.0 += taken.0;
         for &method in methods {
-            let made = self.attribute(method, rgb, decided, truth, &mask, &zoned, clock)?;
+            let made = self.attribute(method, frame, decided, truth, &mask, &zoned, clock)?;
             stages.push((stage_of(method), made.taken.0));
             metrics.0 += made.metrics.0;
             attributions.push(made.row);
@@ -222,8 +224,8 @@ impl Explainer {
     ) -> Result<(AttributionRow, Micros), ExplainError> {
         let mask = mask_of(truth)?;
         let zoned = Zoned::new(&mask);
-        let (rgb, method) = (frame.image.as_raw(), Method::KernelShap);
-        let made = self.attribute(method, rgb, decided, truth, &mask, &zoned, clock)?;
+        let method = Method::KernelShap;
+        let made = self.attribute(method, frame, decided, truth, &mask, &zoned, clock)?;
         Ok((made.row, made.taken))
     }
 
@@ -237,7 +239,7 @@ impl Explainer {
     fn attribute(
         &mut self,
         method: Method,
-        rgb: &[u8],
+        frame: &Received,
         decided: &Decided,
         truth: &Truth,
         mask: &Mask,
@@ -248,7 +250,7 @@ impl Explainer {
         let target = self.explained_class(prediction, truth);
         let (result, taken) = clock.time(|| match method {
             Method::Gradcam => self.gradcam(prediction, target),
-            Method::KernelShap => self.kernel_shap(rgb, input, target, mask),
+            Method::KernelShap => self.kernel_shap(frame, input, target, mask),
         });
         let (map, forwards, replicates) = result?;
         let (row, metrics) = clock.time(|| {
@@ -270,14 +272,15 @@ impl Explainer {
 
     fn kernel_shap(
         &mut self,
-        rgb: &[u8],
+        frame: &Received,
         input: &[f32],
         target: usize,
         mask: &Mask,
     ) -> Result<Explained, ExplainError> {
-        let plan = self.coalitions.as_ref().ok_or(ExplainError::NoPlan)?;
+        let plans = self.coalitions.as_ref().ok_or(ExplainError::NoPlan)?;
+        let plan = plans.of_frame(frame.header.position);
         let shap = &self.plan.shap;
-        let baseline = shap.baseline.tensor(rgb, input, &self.preprocessor);
+        let baseline = shap.baseline.tensor(frame.image.as_raw(), input, &self.preprocessor);
         let info = self.network.info();
         let size = (info.height, info.width);
         let picture = MaskedPicture::new(input.to_vec(), baseline, size, shap.grid)?;

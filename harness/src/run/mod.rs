@@ -136,7 +136,7 @@ pub struct Progress {
     pub correct: u64,
     /// Frames of this part.
     pub here: u64,
-    /// Sum and number of the pixel ratios of this part, by method.
+    /// Sum and number of the pixel ratios of this part, corrected where they can be, by method.
     pub ratios: BTreeMap<String, (f64, u64)>,
     /// The frame that was stored last.
     pub last: Option<LastFrame>,
@@ -256,7 +256,7 @@ pub fn run(
     if let Some(used) = settings.get(INTEGER_KERNELS).filter(|_| store.done().len() < asked.len()) {
         store.add_kernels(used)?;
     }
-    if let Some((hash, body)) = explainer.plan_body()? {
+    for (hash, body) in explainer.plan_bodies()? {
         store.add_plan(&hash, body.as_bytes())?;
     }
     let log_path = job.folder.join(TELEMETRY);
@@ -436,8 +436,7 @@ impl Progress {
         self.stored += 1;
         self.here += 1;
         self.correct += u64::from(row.correct());
-        let ratios =
-            row.attributions.iter().filter_map(|a| Some((a.method.clone(), a.ratio.ok()?)));
+        let ratios = row.attributions.iter().filter_map(|a| Some((a.method.clone(), a.shown()?)));
         let ratios: Vec<(String, f64)> = ratios.collect();
         row.attributions.iter().for_each(|a| self.take_explanation(a));
         self.last = Some(LastFrame {
@@ -464,7 +463,7 @@ impl Progress {
 
 impl Progress {
     fn take_explanation(&mut self, row: &AttributionRow) {
-        if let Ok(ratio) = row.ratio {
+        if let Some(ratio) = row.shown() {
             let (sum, count) = self.ratios.entry(row.method.clone()).or_default();
             *sum += ratio;
             *count += 1;

@@ -102,8 +102,10 @@ pub struct ShapSettings {
     pub baseline: Baseline,
     /// Number that is explained.
     pub output: Output,
-    /// Seed of the plan.
+    /// Seed of the coalition plans.
     pub seed: u64,
+    /// Different coalition plans, dealt out to the frames; 1 = the same for all, whose ratios then err together.
+    pub plans: usize,
     /// Frames that are explained this way, spread evenly over the run; 0 = all.
     pub frames: usize,
 }
@@ -119,6 +121,7 @@ impl Default for ShapSettings {
             baseline: Baseline::Zero,
             output: Output::Logit,
             seed: 1,
+            plans: 32,
             frames: 0,
         }
     }
@@ -287,6 +290,9 @@ impl RunPlan {
         // speed and by-products, not results
         flat.remove("threads");
         flat.retain(|name, _| !name.starts_with("record."));
+        if !self.attribute.contains(&Method::KernelShap) {
+            flat.retain(|name, _| !name.starts_with("shap."));
+        }
         flat
     }
 }
@@ -377,9 +383,13 @@ mod tests {
 
     #[test]
     fn settings_are_flat_and_leave_speed_out() {
-        let settings = RunPlan::default().settings();
+        let settings = RunPlan::built_in().settings();
         assert_eq!(settings.get("shap.seed"), Some(&Value::from(1)));
+        assert_eq!(settings.get("shap.plans"), Some(&Value::from(32)));
         assert!(!settings.contains_key("threads"));
+        // what no coalition is drawn from decides nothing
+        let plain = RunPlan { attribute: vec![Method::Gradcam], ..RunPlan::default() }.settings();
+        assert!(!plain.keys().any(|name| name.starts_with("shap.")), "{plain:?}");
     }
 
     #[test]

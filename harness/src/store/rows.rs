@@ -101,6 +101,20 @@ pub struct AttributionRow {
     pub map_error: Vec<f32>,
 }
 
+impl AttributionRow {
+    /// The ratio freed of what clipping makes of sampling noise, 0 to 1; none where that cannot be told.
+    #[must_use]
+    pub fn corrected(&self) -> Option<f64> {
+        self.ratio_error?.corrected(self.ratio.ok()?)
+    }
+
+    /// The ratio to be shown, 0 to 1: the corrected one, else the plain one.
+    #[must_use]
+    pub fn shown(&self) -> Option<f64> {
+        self.corrected().or(self.ratio.ok())
+    }
+}
+
 /// The picture as the network saw it, small enough to keep.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preview {

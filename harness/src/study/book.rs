@@ -16,7 +16,7 @@ use super::cell::{DataFacts, NetworkFacts};
 /// Name of the store inside a study's folder.
 pub const FILE_NAME: &str = "study.sqlite";
 /// Schema version that this code writes and reads.
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = 2;
 
 const TABLES: &str = "
 CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -43,6 +43,7 @@ CREATE TABLE frame (
     predicted INTEGER NOT NULL,
     confidence REAL NOT NULL,
     pixel_ratio REAL,
+    plain_ratio REAL,
     ratio_error REAL,
     proportional REAL,
     inside REAL,
@@ -76,8 +77,10 @@ pub struct Point {
     pub predicted: u16,
     /// Its softmax probability.
     pub confidence: f64,
-    /// Pixel ratio; none without an explanation or without positive attribution.
+    /// Pixel ratio, corrected for sampling where it can be; none without an explanation or without positive attribution.
     pub ratio: Option<f64>,
+    /// The ratio of the map as it stands.
+    pub plain_ratio: Option<f64>,
     /// Standard error of the ratio by sampling.
     pub ratio_error: Option<f64>,
     /// Ratio of a map that looks at the whole sign evenly.
@@ -190,7 +193,7 @@ impl Book {
                 db.prepare(sql)?.query_map([], entry)?.collect::<rusqlite::Result<_>>()?;
             let sql = "SELECT position, class, class_index, shape, environment, mask_share, predicted, confidence,
                        pixel_ratio, ratio_error, proportional, inside, border, inside_area, border_area, map,
-                       yaw_deg, pitch_deg, pixels_per_metre FROM frame WHERE cell = ?1 ORDER BY position";
+                       yaw_deg, pitch_deg, pixels_per_metre, plain_ratio FROM frame WHERE cell = ?1 ORDER BY position";
             let mut query = db.prepare(sql)?;
             for entry in &mut entries {
                 entry.points =
@@ -223,7 +226,7 @@ fn insert(db: &Connection, number: u32, entry: &Entry) -> rusqlite::Result<()> {
             entry.hash_data,
         ])?;
     let mut frame = db.prepare_cached(
-        "INSERT INTO frame VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+        "INSERT INTO frame VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
     )?;
     for p in &entry.points {
         frame.execute(params![
@@ -237,6 +240,7 @@ fn insert(db: &Connection, number: u32, entry: &Entry) -> rusqlite::Result<()> {
             p.predicted,
             p.confidence,
             p.ratio,
+            p.plain_ratio,
             p.ratio_error,
             p.proportional,
             p.zones.map(|z| z[0]),
@@ -297,6 +301,7 @@ fn point(row: &Row<'_>) -> rusqlite::Result<Point> {
         predicted: row.get(6)?,
         confidence: row.get(7)?,
         ratio: row.get(8)?,
+        plain_ratio: row.get(19)?,
         ratio_error: row.get(9)?,
         proportional: row.get(10)?,
         zones,
@@ -321,6 +326,7 @@ mod tests {
             predicted: 7,
             confidence: 0.75,
             ratio: Some(0.1 + 0.2),
+            plain_ratio: Some(0.25),
             ratio_error: None,
             proportional: Some(0.8),
             zones: Some([0.1, 0.2, 0.3, 0.4]),

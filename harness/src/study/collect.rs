@@ -12,7 +12,7 @@ use super::cell::Cell;
 use super::plan::StudyPlan;
 use super::work::{self, State};
 use crate::run::machine;
-use crate::store::{FrameRow, Stored};
+use crate::store::{AttributionRow, FrameRow, Stored};
 use crate::telemetry;
 
 /// Reads the stores of all cells.
@@ -109,7 +109,8 @@ fn point(frame: &FrameRow, set: Option<&Synthetic>) -> Point {
         mask_share: frame.mask_share,
         predicted: frame.top5.first().copied().unwrap_or(u16::MAX),
         confidence: f64::from(frame.confidence),
-        ratio: a.and_then(|a| a.ratio.ok()),
+        ratio: a.and_then(AttributionRow::shown),
+        plain_ratio: a.and_then(|a| a.ratio.ok()),
         ratio_error: a.and_then(|a| a.ratio_error).map(|e| e.standard_error),
         proportional: a.and_then(|a| a.proportional),
         zones: a

@@ -1,5 +1,6 @@
 """The desktop reference run over a small set, and the graph in PyTorch that it explains."""
 
+import argparse
 import json
 import re
 import sqlite3
@@ -56,10 +57,10 @@ def write_network(folder: Path, architecture: str, half: bool = False) -> Path:
     return path.with_suffix(".toml")
 
 
-def plan_text(estimator: str, coalitions: list[list[int]]) -> str:
+def plan_text(estimator: str, coalitions: list[list[int]], seed: int = 5) -> str:
     rows = ["".join(map(str, row)) for row in coalitions]
     weights = [1e6, 1e6] + [1.0] * (len(rows) - 2)
-    plan = attribution.Plan(7, 7, 224, tuple(map(tuple, coalitions)), tuple(weights), (0, 0, 0), 0, "logit", 5)
+    plan = attribution.Plan(7, 7, 224, tuple(map(tuple, coalitions)), tuple(weights), (0, 0, 0), 0, "logit", seed)
     return json.dumps(
         {
             "schema": 1,
@@ -67,7 +68,7 @@ def plan_text(estimator: str, coalitions: list[list[int]]) -> str:
             "segments": {"kind": "grid", "rows": 7, "columns": 7},
             "coalitions": rows,
             "weights": weights,
-            "seed": 5,
+            "seed": seed,
             "hash": plan.hash,
         }
     )
@@ -147,6 +148,26 @@ def test_every_image_gets_a_row_with_both_maps(tmp_path, capsys):
         assert (first[4] is None) == (first[5] is not None)
     assert main([*command, "--out", str(tmp_path / "a")]) == 2
     assert "already holds a run" in capsys.readouterr().err
+
+
+def test_plans_of_a_run_are_dealt_to_frames_as_the_device_does(tmp_path):
+    texts = [plan_text("permutation", chains(1), seed) for seed in range(5, 37)]
+    plans = [reference.plan_from(text)[0] for text in texts]
+    many = reference.Choice(("kernel-shap",), "logit", "true", "zero", "exact", "permutation", tuple(plans))
+    store = run_store.RunStore(tmp_path / "device", {"hash.plan": many.plan_hash, "set.shap.plans": 32})
+    for plan, text in zip(reversed(plans), reversed(texts), strict=True):
+        store.add_plan(plan.hash + str(plan.seed), text.encode())
+    store.close()
+    arguments = argparse.Namespace(attribute="kernel-shap", plan=tmp_path / "device", output=None, solver="exact")
+    choice, found = reference.choice_of(arguments)
+    assert found == texts
+    # the numbers of harness/src/attribution/plans.rs
+    dealt = [choice.plan_of_frame(at).seed - 5 for at in (0, 1, 2, 3, 8, 16, 81, 82, 819)]
+    assert dealt == [0, 25, 18, 12, 11, 23, 17, 10, 18]
+    with sqlite3.connect(tmp_path / "device" / run_store.FILE_NAME) as db:
+        db.execute("DELETE FROM plan WHERE hash LIKE '%7'")
+    with pytest.raises(ValueError, match="expected plans of hash"):
+        reference.choice_of(arguments)
 
 
 def test_captum_fits_the_plan_of_a_regression(tmp_path):

@@ -14,7 +14,7 @@ pub(super) fn finding(book: &Book) -> Finding {
     let mut finding = empty(
         "estimator",
         "Is the order of the networks real or an estimator's bias?",
-        "Ratio by each estimator less that by antithetic permutation sampling, on the same frames of CF: the bias. For every pair of \
+        "Ratio by each estimator less that by antithetic permutation sampling (corrected for noise), on the same frames of CF: the bias. For every pair of \
          networks the difference between them is taken by both estimators on the same frames; if the difference of the two \
          differences leaves out zero, part of what one sees between networks is made by the estimator.",
     );

@@ -14,7 +14,8 @@ pub(super) fn finding(book: &Book) -> Finding {
         "How much of the attention lies on the sign?",
         "Pixel ratio: positive attribution inside the sign's mask over all positive attribution; higher means less attention \
          to the background. Mean over the ordinary test pictures of CF with Student's 95 % interval; frames without positive \
-         attribution are counted, not averaged. Chance is the mean share of the picture that the mask covers; `whole sign` \
+         attribution are counted, not averaged. Ratios of orders (permutation) are corrected for what clipping makes of sampling \
+         noise; `maps as they stand` is without that. Chance is the mean share of the picture that the mask covers; `whole sign` \
          the ratio of a map that looks at all of the sign and at nothing else on the same grid.",
     );
     let mut table = Table::new(
@@ -27,6 +28,7 @@ pub(super) fn finding(book: &Book) -> Finding {
             "method",
             "frames",
             "mean ratio",
+            "maps as they stand",
             "deviation of a frame",
             "undefined",
             "chance",
@@ -42,6 +44,7 @@ pub(super) fn finding(book: &Book) -> Finding {
             let found = mean(&ratios(&entry.points));
             let chance: Vec<f64> = entry.points.iter().map(|p| p.mask_share).collect();
             let whole: Vec<f64> = entry.points.iter().filter_map(|p| p.proportional).collect();
+            let plain: Vec<f64> = entry.points.iter().filter_map(|p| p.plain_ratio).collect();
             let undefined = entry.points.iter().filter(|p| p.ratio.is_none()).count();
             table.rows.push(vec![
                 Item::text(&network.name),
@@ -50,6 +53,7 @@ pub(super) fn finding(book: &Book) -> Finding {
                 Item::text(title(explainer)),
                 Item::Count(entry.points.len()),
                 Item::mean(found),
+                Item::number(mean(&plain).map(|m| m.mean), 4),
                 Item::number(found.and_then(|m| m.deviation), 3),
                 Item::Count(undefined),
                 Item::number(mean(&chance).map(|m| m.mean), 3),
@@ -211,7 +215,7 @@ mod tests {
         let row = &found.tables[0].rows[0];
         assert_eq!(row[4], Item::Count(100));
         assert!(row[5].shown().starts_with("0.5000 (0.4"), "{}", row[5].shown());
-        assert_eq!(row[7], Item::Count(10));
+        assert_eq!(row[8], Item::Count(10));
         assert!(found.verdicts.iter().any(|v| v.ruling == Ruling::Missing));
     }
 

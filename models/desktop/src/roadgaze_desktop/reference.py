@@ -23,12 +23,14 @@ from .data import RenderedSet, open_set
 from .frame_order import device_order
 from .manifest import sha256_of
 from .networks import Described, Network, OrtNetwork, TorchNetwork, described
-from .run_store import AttributionRow, FrameRow, RunStore, plan_of_run, sketch_of_features, sketch_of_tensor
+from .run_store import AttributionRow, FrameRow, RunStore, plans_of_run, sketch_of_features, sketch_of_tensor
 from .train import resolve_device
 
 METHODS = ("gradcam", "kernel-shap")
 SOLVERS = ("captum", "exact")
 REGRESSIONS = ("captum", "paired", "leverage")
+FIBONACCI = 0x9E3779B97F4A7C15
+"""Deals plans to frames, as the device does (`attribution/plans.rs`)."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,17 @@ class Choice:
     solver: str
     """`captum`: Captum fits; `exact`: the sum constraint solved in f64, as on the device."""
     estimator: str = "captum"
-    plan: attribution.Plan | None = None
+    plans: tuple[attribution.Plan, ...] = ()
+
+    def plan_of_frame(self, position: int) -> attribution.Plan:
+        """The plan that a device deals to the frame at this position (`attribution/plans.rs`)."""
+        return self.plans[(position * FIBONACCI % 2**64 >> 32) % len(self.plans)]
+
+    @property
+    def plan_hash(self) -> str:
+        """Hash of all plans, that of a single one its own."""
+        hashes = [plan.hash for plan in self.plans]
+        return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 def frames(images: RenderedSet, size: int) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
@@ -130,12 +142,13 @@ def explain(
     network: Network,
     what: Described,
     choice: Choice,
-    label: int,
+    which: tuple[int, int],
     picture: np.ndarray,
     cover: np.ndarray,
     device: torch.device,
 ) -> FrameRow:
-    """Classify and explain one picture."""
+    """Classify and explain one picture; `which`: its position in the data set and its true class."""
+    position, label = which
     stages: dict[str, int] = {}
 
     def timed(stage: str, call):
@@ -152,13 +165,13 @@ def explain(
     if "gradcam" in choice.methods:
         cam = timed("gradcam", lambda: network.gradcam(image, target, choice.output))
         rows.append(measured("gradcam", target, cam, cover, 1))
-    if "kernel-shap" in choice.methods and choice.plan is not None:
-        plan = replace(choice.plan, target=target, output=choice.output, size=what.size)
+    if "kernel-shap" in choice.methods and choice.plans:
+        plan = replace(choice.plan_of_frame(position), target=target, output=choice.output, size=what.size)
         baseline = baseline_tensor(choice.baseline, picture, what).to(device)
         phi = timed("kernel_shap", lambda: _shap(network, choice, image, baseline, plan))
         rows.append(measured("kernel-shap", target, phi.reshape(plan.rows, plan.columns), cover, len(plan.coalitions)))
     return FrameRow(
-        position=0,
+        position=position,
         label=label,
         index=0,
         image_hash=hashlib.sha256(picture.tobytes()).hexdigest()[:16],
@@ -203,18 +216,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="run folder")
 
 
-def choice_of(a: argparse.Namespace) -> tuple[Choice, str | None]:
-    """What the arguments and the run they name ask for, and the text of the plan."""
+def choice_of(a: argparse.Namespace) -> tuple[Choice, list[str]]:
+    """What the arguments and the run they name ask for, and the text of the plans."""
     methods = tuple(m.strip() for m in a.attribute.split(","))
     for method in methods:
         if method not in METHODS:
             raise ValueError(f"--attribute: expected {' or '.join(METHODS)}, found `{method}`")
     settings: dict[str, object] = {}
-    plan, estimator, text = None, "captum", None
+    plans, estimator, texts = [], "captum", []
     if a.plan is not None:
-        text, settings = plan_of_run(a.plan) if a.plan.is_dir() else (a.plan.read_text(), {})
-        plan, estimator = plan_from(text)
-    if "kernel-shap" in methods and plan is None:
+        texts, settings = plans_of_run(a.plan) if a.plan.is_dir() else ([a.plan.read_text()], {})
+        for text in texts:
+            plan, estimator = plan_from(text)
+            plans.append(plan)
+    if "kernel-shap" in methods and not plans:
         raise ValueError("--attribute kernel-shap: expected a --plan, found none; name a plan file or a run folder")
     if settings.get("set.upsampling", "nearest") != "nearest":
         raise ValueError(f"--plan: expected a run with upsampling nearest, found {settings['set.upsampling']}")
@@ -227,9 +242,12 @@ def choice_of(a: argparse.Namespace) -> tuple[Choice, str | None]:
         baseline={"colour": colour} if colour is not None else baseline,
         solver=a.solver,
         estimator=estimator,
-        plan=plan,
+        plans=tuple(plans),
     )
-    return choice, text
+    wanted = settings.get("hash.plan", choice.plan_hash if plans else None)
+    if plans and wanted != choice.plan_hash:
+        raise ValueError(f"--plan: expected plans of hash {wanted}, found {choice.plan_hash}; the store was changed")
+    return choice, texts
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -238,7 +256,7 @@ def main(arguments: argparse.Namespace) -> int:
     torch.set_num_threads(a.threads)
     torch.backends.cudnn.allow_tf32 = False  # f32 as written: 10 bits of mantissa are no reference
     what = described(a.model)
-    choice, text = choice_of(a)
+    choice, texts = choice_of(a)
     device = resolve_device(a.device) if a.backend == "torch" else torch.device("cpu")
     network: Network = TorchNetwork(what, device, a.batch) if a.backend == "torch" else OrtNetwork(what, a.threads)
     images = open_set(a.data).first_per_class(a.per_class)
@@ -264,18 +282,19 @@ def main(arguments: argparse.Namespace) -> int:
         "machine.device": str(device),
         "started_unix": int(time.time()),
     }
-    if choice.plan is not None:
-        settings["hash.plan"] = choice.plan.hash
+    if choice.plans:
+        settings["hash.plan"] = choice.plan_hash
+        settings["set.shap.plans"] = len(choice.plans)
     store = RunStore(a.out, settings)
-    if text is not None and choice.plan is not None:
-        store.add_plan(choice.plan.hash, text.encode())
+    for plan, text in zip(choice.plans, texts, strict=True):
+        store.add_plan(plan.hash, text.encode())
     right, ratios = 0, {m: [] for m in choice.methods}
     wanted = set(device_order(images.labels, images.indices)[:count])
     for position, (label, index, picture, cover) in enumerate(frames(images, what.size)):
         if position not in wanted:
             continue
-        row = explain(network, what, choice, label, picture, cover, device)
-        row.position, row.index = position, index
+        row = explain(network, what, choice, (position, label), picture, cover, device)
+        row.index = index
         store.add(row)
         right += int(np.argsort(-row.logits, kind="stable")[0]) == label
         for found in row.attributions:

@@ -205,15 +205,15 @@ def _blob(values: np.ndarray) -> bytes:
     return np.ascontiguousarray(values, dtype="<f4").tobytes()
 
 
-def plan_of_run(folder: Path) -> tuple[str, dict[str, object]]:
-    """Coalition plan (JSON) and settings of a run on the device."""
+def plans_of_run(folder: Path) -> tuple[list[str], dict[str, object]]:
+    """Coalition plans (JSON) in the order in which they are dealt out, and settings of a run on the device."""
     path = folder / FILE_NAME
     if not path.is_file():
         raise ValueError(f"{path}: expected the store of a run, found none")
     with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
         settings = {name: json.loads(value) for name, value in db.execute("SELECT name, value FROM setting")}
-        wanted = settings.get("hash.plan")
-        bodies = [bytes(b) for h, b in db.execute("SELECT hash, body FROM plan") if wanted in (None, h)]
+        bodies = [bytes(body).decode() for (body,) in db.execute("SELECT body FROM plan")]
     if not bodies:
         raise ValueError(f"{path}: expected a coalition plan, found none; run with --attribute kernel-shap")
-    return bodies[0].decode(), settings
+    # drawn with seeds that grow
+    return sorted(bodies, key=lambda body: json.loads(body)["seed"]), settings
