@@ -5,6 +5,7 @@
 
 pub mod settings;
 pub mod spec;
+mod strength;
 pub mod table;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use settings::SetSettings;
 pub use spec::SetName;
+pub use strength::Strength;
 pub use table::{Conditional, CorrelationSettings};
 
 use crate::catalogue::{Catalogue, Shape, Sign};
@@ -127,9 +129,15 @@ impl Set {
     /// P(environment | class) over the painted environments, one row a class of the whole catalogue.
     #[must_use]
     pub fn environment_table(self) -> Conditional {
+        self.environment_table_with(self.correlation_settings())
+    }
+
+    /// The same under other settings of the correlation.
+    #[must_use]
+    pub fn environment_table_with(self, correlation: CorrelationSettings) -> Conditional {
         let preferences: Vec<Vec<usize>> =
             Catalogue::get().signs().iter().map(|sign| columns(&sign.environments)).collect();
-        Conditional::new(&preferences, Environment::ALL.len(), self.correlation_settings())
+        Conditional::new(&preferences, Environment::ALL.len(), correlation)
     }
 
     /// How strongly the environments of the set go with the class.

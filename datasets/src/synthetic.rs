@@ -48,10 +48,10 @@ impl Synthetic {
     pub fn new(name: SetName) -> Result<Self, SourceError> {
         let photographs = name.photographs.as_deref().map(Photographs::open).transpose()?;
         let table = match &photographs {
-            Some(photographs) => photographs.table(name.set.correlation_settings()),
+            Some(photographs) => photographs.table(name.correlation_settings()),
             None => match name.environment {
                 Some(environment) => forced_table(environment),
-                None => name.set.environment_table(),
+                None => name.set.environment_table_with(name.correlation_settings()),
             },
         };
         Ok(Self {
@@ -102,6 +102,9 @@ impl Synthetic {
         table.insert("per_class".into(), integer(self.name.per_class));
         table.insert("first".into(), integer(self.name.first));
         table.insert("size".into(), integer(u32::try_from(self.name.size).unwrap_or(0)));
+        if let Some(strength) = self.name.strength {
+            table.insert("strength".into(), strength.value().into());
+        }
         table.insert("renderer_version".into(), integer(RENDERER_VERSION));
         table.insert("catalogue_hash".into(), Catalogue::get().content_hash().into());
         // four digits: the last bits of a logarithm differ between machines
@@ -297,6 +300,24 @@ mod tests {
         }
         assert!(stayed < 41, "{stayed} signs stand at the coast anyway");
         assert_ne!(own.content_hash(), moved.content_hash());
+    }
+
+    #[test]
+    fn strength_is_a_dose_of_what_the_background_tells() {
+        let bits = |name: &str| set(name).information_bits();
+        let doses = ["0", "0.25", "0.5", "0.75", "1"];
+        let told = doses.map(|s| bits(&format!("synthetic:CF/test?strength={s}")));
+        assert!(told[0].abs() < 1e-9 && told.is_sorted(), "{told:?}");
+        assert!(told[3] < bits("synthetic:CF/test") && bits("synthetic:CF/test") < told[4]);
+        let (none, uf) = (set("synthetic:CF/test?strength=0"), set("synthetic:UF/test"));
+        let own = set("synthetic:CF/test");
+        for class in 0..82 {
+            let key = FrameKey { class, index: 3 };
+            assert_eq!(none.config(key), uf.config(key), "strength 0 is U");
+            let (a, b) = (none.config(key), own.config(key));
+            assert_eq!((a.pose, a.light, a.surface), (b.pose, b.light, b.surface));
+        }
+        assert_ne!(none.content_hash(), own.content_hash());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use crate::config::{REFERENCE_SIZE, Split};
 use crate::corner_case::{CornerCase, CornerCaseKind};
 use crate::environment::Environment;
-use crate::sets::{Set, default_per_class};
+use crate::sets::{Correlation, CorrelationSettings, Set, Strength, default_per_class};
 use crate::source::SourceError;
 
 /// What a name of a rendered data set starts with.
@@ -22,7 +22,7 @@ const MOST_PER_CLASS: u32 = 1_000_000;
 /// Everything that selects the frames of a rendered data set.
 ///
 /// The text form is `synthetic:SET/SPLIT`, then after a `?` and separated by `&` any of `per_class=N`, `first=N`,
-/// `size=PIXELS`, `corner_case=KIND:SEVERITY`, `environment=NAME` and, as the last one, `environments=folder:DIR`. Whatever has its
+/// `size=PIXELS`, `strength=S`, `corner_case=KIND:SEVERITY`, `environment=NAME` and, as the last one, `environments=folder:DIR`. Whatever has its
 /// default is left out, so equal specifications have equal names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetName {
@@ -36,6 +36,8 @@ pub struct SetName {
     pub first: u32,
     /// Side of the picture, pixels.
     pub size: usize,
+    /// How strongly the background of a C set goes with the class, whatever `sets.toml` says; `None` leaves it to that.
+    pub strength: Option<Strength>,
     /// Corner case that every picture gets.
     pub corner_case: CornerCase,
     /// Environment in which every sign stands, whatever the set would draw; `None` leaves it to the set.
@@ -54,6 +56,7 @@ impl SetName {
             per_class: default_per_class(split),
             first: 0,
             size: REFERENCE_SIZE,
+            strength: None,
             corner_case: CornerCase::NONE,
             environment: None,
             photographs: None,
@@ -74,18 +77,53 @@ impl SetName {
         self
     }
 
+    /// How strongly the environments go with the class.
+    #[must_use]
+    pub fn correlation_settings(&self) -> CorrelationSettings {
+        let own = self.set.correlation_settings();
+        self.strength.map_or(own, |s| CorrelationSettings { strength: s.value(), ..own })
+    }
+
+    /// Whether the parts go together.
+    ///
+    /// # Errors
+    /// Problem and remedy, if they contradict each other.
+    pub fn check(&self) -> Result<(), (String, String)> {
+        if self.environment.is_some() && self.photographs.is_some() {
+            return Err((
+                "expected `environment` or `environments`, found both".into(),
+                "name a painted environment or a folder of photographs".into(),
+            ));
+        }
+        if self.strength.is_some() && self.set.correlation == Correlation::Uncorrelated {
+            return Err((
+                format!("expected no `strength`: in {} nothing is correlated", self.set),
+                "take the C set; its strength 0 equals U".into(),
+            ));
+        }
+        if self.strength.is_some() && self.environment.is_some() {
+            return Err((
+                "expected `strength` or `environment`, found both".into(),
+                "a forced environment leaves nothing to correlate".into(),
+            ));
+        }
+        Ok(())
+    }
+
     fn set_option(&mut self, key: &str, value: &str) -> Result<(), (String, String)> {
         match key {
             "per_class" => self.per_class = number(key, value, 1..=MOST_PER_CLASS)?,
             "first" => self.first = number(key, value, 0..=MOST_PER_CLASS)?,
             "size" => self.size = parse_size(value)?,
+            "strength" => self.strength = Some(value.parse()?),
             "corner_case" => self.corner_case = parse_corner_case(value)?,
             "environment" => self.environment = Some(parse_environment(value)?),
             "environments" => self.photographs = Some(parse_environments(value)?),
             _ => {
                 return Err((
                     format!("unknown option `{key}`"),
-                    "use per_class, first, size, corner_case, environment or environments".into(),
+                    "use per_class, first, size, strength, corner_case, environment or environments"
+                        .into(),
                 ));
             }
         }
@@ -243,12 +281,7 @@ impl FromStr for SetName {
             name.set_option(key, value).map_err(|(problem, remedy)| fail(problem, remedy))?;
             rest = tail;
         }
-        if name.environment.is_some() && name.photographs.is_some() {
-            return Err(fail(
-                "expected `environment` or `environments`, found both".into(),
-                "name a painted environment or a folder of photographs".into(),
-            ));
-        }
+        name.check().map_err(|(problem, remedy)| fail(problem, remedy))?;
         Ok(name)
     }
 }
@@ -265,6 +298,9 @@ impl fmt::Display for SetName {
         }
         if self.size != default.size {
             options.push(format!("size={}", self.size));
+        }
+        if let Some(strength) = self.strength {
+            options.push(format!("strength={strength}"));
         }
         if self.corner_case != default.corner_case {
             let CornerCase { kind, severity } = self.corner_case;
@@ -293,6 +329,7 @@ mod tests {
             "synthetic:UH/test?per_class=200&first=100&size=96&corner_case=fog:3",
             "synthetic:UF/test?size=64&environments=folder:/my photos/a&b=c?",
             "synthetic:CF/test?per_class=2&environment=inner_city",
+            "synthetic:CF/train?per_class=2&strength=0.25&corner_case=rain:1",
         ] {
             let name: SetName = text.parse().unwrap();
             assert_eq!(name.to_string(), text);
@@ -318,6 +355,9 @@ mod tests {
             ("synthetic:CF/test?environment=moon", "unknown environment `moon`"),
             ("synthetic:CF/test?environment=coast&environments=folder:DIR", "found both"),
             ("synthetic:CF/test?environments=DIR", "expected `folder:DIR`"),
+            ("synthetic:CF/test?strength=1.5", "strength from 0 to 1"),
+            ("synthetic:UF/test?strength=0.5", "in UF nothing is correlated"),
+            ("synthetic:CF/test?strength=0.5&environment=coast", "`strength` or `environment`"),
         ] {
             let error = text.parse::<SetName>().unwrap_err().to_string();
             assert!(error.contains(problem) && error.contains(text), "{text}: {error}");

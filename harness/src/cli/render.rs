@@ -48,6 +48,9 @@ pub(super) struct Render {
     /// Put every picture into a corner case, for example fog:3 (severities 1 to 5).
     #[arg(long, value_name = "KIND:SEVERITY", value_parser = parse_corner_case)]
     corner_case: Option<datasets::corner_case::CornerCase>,
+    /// How strongly the background of a C set goes with the class, 0 (as U) to 1, in place of the set's own.
+    #[arg(long, value_name = "S", value_parser = parse_strength)]
+    strength: Option<datasets::sets::Strength>,
     /// Own photographs behind the signs: folder:DIR, one sub-folder an environment.
     #[arg(long, value_name = "folder:DIR", value_parser = parse_environments)]
     environments: Option<PathBuf>,
@@ -93,6 +96,10 @@ fn parse_corner_case(text: &str) -> Result<datasets::corner_case::CornerCase, St
     spec::parse_corner_case(text).map_err(joined)
 }
 
+fn parse_strength(text: &str) -> Result<datasets::sets::Strength, String> {
+    text.parse().map_err(joined)
+}
+
 fn parse_environments(text: &str) -> Result<PathBuf, String> {
     spec::parse_environments(text).map_err(joined)
 }
@@ -103,7 +110,9 @@ impl Render {
         name.per_class = self.per_class.unwrap_or(name.per_class);
         name.first = self.first;
         name.corner_case = self.corner_case.unwrap_or(name.corner_case);
+        name.strength = self.strength;
         name.photographs.clone_from(&self.environments);
+        name.check().map_err(|wrong| anyhow::anyhow!("--strength: {}", joined(wrong)))?;
         let source = Synthetic::new(name)?;
         if self.describe {
             self.describe(&source)?;

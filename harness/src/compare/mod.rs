@@ -173,7 +173,10 @@ fn name(run: &Stored) -> String {
 fn differing(a: &Stored, b: &Stored) -> BTreeMap<String, [String; 2]> {
     let decides =
         |n: &&String| (n.starts_with("set.") || n.starts_with("hash.")) && *n != "hash.executable";
-    let names = a.settings.keys().chain(b.settings.keys()).filter(decides);
+    // settings of Kernel SHAP decide nothing where one side does not have it
+    let both = [a, b].iter().all(|s| s.settings.contains_key("hash.plan"));
+    let idle = |n: &&String| !both && n.starts_with("set.shap.");
+    let names = a.settings.keys().chain(b.settings.keys()).filter(decides).filter(|n| !idle(n));
     names.map(|n| (n.clone(), [a.text(n), b.text(n)])).filter(|(_, [x, y])| x != y).collect()
 }
 

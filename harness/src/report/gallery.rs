@@ -22,9 +22,9 @@ pub(super) fn gallery(
     names: &[String],
 ) -> Result<Markup, ReportError> {
     let mut rows = Vec::new();
-    for method in summary.pixel_ratio.keys() {
+    for (method, r) in &summary.pixel_ratio {
         let ratio_of = |f: &FrameRow| {
-            f.attributions.iter().find(|a| &a.method == method).and_then(|a| a.ratio.ok())
+            f.attributions.iter().find(|a| &a.method == method).and_then(|a| r.of_frame(a))
         };
         let mut ranked: Vec<(f64, &FrameRow)> =
             stored.frames.iter().filter_map(|f| Some((ratio_of(f)?, f))).collect();

@@ -12,7 +12,7 @@ use super::table::{
     percent, ratio, ratio_of, share_with_interval, shown_title,
 };
 use super::{ReportError, gallery, plot};
-use crate::store::{AttributionRow, Stage, Stored};
+use crate::store::{Stage, Stored};
 
 const STYLE: &str = include_str!("page.css");
 
@@ -145,12 +145,19 @@ fn cards(summary: &Summary) -> Markup {
 /// (docs/kernel-shap.md).
 const ENOUGH: f64 = 900.0;
 
+/// Evaluations of 7 x 7 super-pixels that hold the three orders with their reverses which a correction needs.
+const FEWEST: f64 = 280.0;
+
 /// That sampled attributions put a ratio too low, unless it is corrected and comes from enough evaluations.
 fn sampling_line(estimator: &str, r: &Ratio) -> Option<String> {
     let evaluations = r.evaluations.unwrap_or(0.0);
     match (estimator, r.corrected) {
         ("exact", _) => None,
         ("permutation", Some(_)) if evaluations >= ENOUGH => None,
+        ("permutation", None) if r.uncorrected > 0 && evaluations >= FEWEST => Some(format!(
+            "errs low by the noise of {evaluations:.0} evaluations: {} of {} frames have nothing to correct it with",
+            r.uncorrected, r.n
+        )),
         ("permutation", Some(_)) => Some(format!(
             "{evaluations:.0} evaluations: on some networks still low by 0.01; to report it, take --shap-evals 1000"
         )),
@@ -192,7 +199,7 @@ pub(super) fn method_title(method: &str) -> &str {
 
 fn plots(stored: &Stored, summary: &Summary) -> Result<Markup, ReportError> {
     let mut histograms = Vec::new();
-    for method in summary.pixel_ratio.keys() {
+    for (method, r) in &summary.pixel_ratio {
         let groups: Vec<(String, Vec<f64>)> = summary
             .by_shape
             .keys()
@@ -200,7 +207,7 @@ fn plots(stored: &Stored, summary: &Summary) -> Result<Markup, ReportError> {
                 let of_shape = stored.frames.iter().filter(|f| &f.shape == shape);
                 let ratios =
                     of_shape.flat_map(|f| f.attributions.iter().filter(|a| &a.method == method));
-                (shape.clone(), ratios.filter_map(AttributionRow::shown).collect())
+                (shape.clone(), ratios.filter_map(|a| r.of_frame(a)).collect())
             })
             .collect();
         histograms.push((method, plot::ratio_histogram(&groups)?));
@@ -396,12 +403,15 @@ mod tests {
                 proportional: None,
                 evaluations: Some(evaluations),
                 corrected: corrected.then_some(mean),
+                uncorrected: if corrected { 0 } else { 4 },
             };
             assert_eq!(r.shown().0, Some(if corrected { 0.75 } else { 0.7 }));
             sampling_line(estimator, &r)
         };
         assert!(line("permutation", 290.0, true).unwrap().starts_with("290 evaluations: on some"));
         assert!(line("permutation", 98.0, false).unwrap().contains("noise of 98 evaluations"));
+        let desktop = line("permutation", 962.0, false).unwrap();
+        assert!(desktop.contains("4 of 9 frames have nothing"), "{desktop}");
         assert!(line("captum", 1000.0, false).is_some());
         assert_eq!(line("permutation", 962.0, true), None);
         assert_eq!(line("exact", 512.0, false), None);

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::metrics::Undefined;
 use crate::stats::{self, MeanInterval, Percentiles};
-use crate::store::{FrameRow, Stage, Stored, VERDICT};
+use crate::store::{AttributionRow, FrameRow, Stage, Stored, VERDICT};
 use crate::telemetry::device::DeviceSample;
 
 /// Version of this schema.
@@ -44,14 +44,21 @@ pub struct Ratio {
     pub proportional: Option<f64>,
     /// Mean forward passes a frame.
     pub evaluations: Option<f64>,
-    /// Mean of the corrected ratios; null unless every frame with a ratio has one.
+    /// Mean of the corrected ratios; null unless every frame of the run that has a ratio has a corrected one.
     pub corrected: Option<MeanInterval>,
+    /// Frames whose ratio could not be corrected.
+    pub uncorrected: usize,
 }
 
 impl Ratio {
     /// The mean to be shown and its 95 % interval: of the corrected ratios where there are such.
     pub(super) fn shown(&self) -> (Option<f64>, Option<[f64; 2]>) {
         self.corrected.map_or((self.mean, self.ci95), |c| (Some(c.mean), c.ci95))
+    }
+
+    /// The ratio of a frame of the kind that is shown.
+    pub(super) fn of_frame(&self, row: &AttributionRow) -> Option<f64> {
+        if self.corrected.is_some() { row.corrected() } else { row.ratio.ok() }
     }
 }
 
@@ -176,7 +183,8 @@ impl Summary {
     #[must_use]
     pub fn of(stored: &Stored) -> Self {
         let frames: Vec<&FrameRow> = stored.frames.iter().collect();
-        let all = group(&frames);
+        let methods = methods(&frames);
+        let all = group(&frames, &methods);
         let hits5 = frames.iter().filter(|f| f.top5.contains(&f.class)).count();
         let asked = integer(stored, "frames.asked");
         let due = integer(stored, "frames.due");
@@ -193,9 +201,9 @@ impl Summary {
             frames: Frames { due: due.or(asked).unwrap_or(processed + lost), processed, dropped },
             accuracy: Accuracy { top1: all.top1, top5: share(hits5, frames.len()) },
             pixel_ratio: all.pixel_ratio,
-            by_shape: by(&frames, |f| f.shape.clone()),
-            by_environment: by(&frames, |f| f.environment.clone()),
-            by_class: by(&frames, |f| format!("{:03}", f.class)),
+            by_shape: by(&frames, &methods, |f| f.shape.clone()),
+            by_environment: by(&frames, &methods, |f| f.environment.clone()),
+            by_class: by(&frames, &methods, |f| format!("{:03}", f.class)),
             latency_ms: latencies(&frames),
             feed: value(stored, "feed"),
             verdict: value(stored, VERDICT),
@@ -216,25 +224,38 @@ impl Summary {
     }
 }
 
-fn group(frames: &[&FrameRow]) -> Group {
+/// The methods, and whether every frame with a ratio has a corrected one: a mean of both kinds would be neither.
+fn methods(frames: &[&FrameRow]) -> BTreeMap<String, bool> {
+    let mut methods = BTreeMap::new();
+    for a in frames.iter().flat_map(|f| &f.attributions) {
+        let all = methods.entry(a.method.clone()).or_insert(true);
+        *all &= a.ratio.is_err() || a.corrected().is_some();
+    }
+    methods
+}
+
+fn group(frames: &[&FrameRow], methods: &BTreeMap<String, bool>) -> Group {
     let correct = frames.iter().filter(|f| f.correct()).count();
-    let mut methods: Vec<&str> =
-        frames.iter().flat_map(|f| f.attributions.iter().map(|a| a.method.as_str())).collect();
-    methods.sort_unstable();
-    methods.dedup();
-    let pixel_ratio = methods.into_iter().map(|m| (m.to_owned(), ratio(frames, m))).collect();
+    let here = |m: &str| frames.iter().any(|f| f.attributions.iter().any(|a| a.method == m));
+    let explained = methods.iter().filter(|(m, _)| here(m));
+    let pixel_ratio = explained.map(|(m, all)| (m.clone(), ratio(frames, m, *all))).collect();
     Group { n: frames.len(), top1: share(correct, frames.len()), pixel_ratio }
 }
 
-fn by(frames: &[&FrameRow], key: impl Fn(&FrameRow) -> String) -> BTreeMap<String, Group> {
+fn by(
+    frames: &[&FrameRow],
+    methods: &BTreeMap<String, bool>,
+    key: impl Fn(&FrameRow) -> String,
+) -> BTreeMap<String, Group> {
     let mut parts: BTreeMap<String, Vec<&FrameRow>> = BTreeMap::new();
     for &frame in frames {
         parts.entry(key(frame)).or_default().push(frame);
     }
-    parts.into_iter().filter(|(k, _)| !k.is_empty()).map(|(k, v)| (k, group(&v))).collect()
+    let named = parts.into_iter().filter(|(k, _)| !k.is_empty());
+    named.map(|(k, v)| (k, group(&v, methods))).collect()
 }
 
-fn ratio(frames: &[&FrameRow], method: &str) -> Ratio {
+fn ratio(frames: &[&FrameRow], method: &str, all_corrected: bool) -> Ratio {
     let mut undefined =
         BTreeMap::from([(Undefined::NoPositive.name(), 0), (Undefined::EmptyMask.name(), 0)]);
     let (mut values, mut chance, mut ceiling) = (vec![], vec![], vec![]);
@@ -262,7 +283,8 @@ fn ratio(frames: &[&FrameRow], method: &str) -> Ratio {
         ceiling: mean_interval(&ceiling).0,
         proportional: mean_interval(&proportional).0,
         evaluations: mean_interval(&evaluations).0,
-        corrected: stats::mean_interval(&corrected).filter(|c| c.n == values.len()),
+        uncorrected: values.len() - corrected.len(),
+        corrected: stats::mean_interval(&corrected).filter(|_| all_corrected),
     }
 }
 

@@ -12,7 +12,7 @@ use super::plan::{Method, RunPlan, Target};
 use super::signals::{Manners, Signals, Watched};
 use crate::attribution::{
     AttributionError, Explanation, Map, MaskedPicture, PictureGame, Plans, Replicates, Solution,
-    Stop, explain, explain_until, gradcam,
+    Stop, explain, explain_until, gradcam, solve,
 };
 use crate::clock::Clock;
 use crate::feed::{Received, Truth};
@@ -88,6 +88,10 @@ impl Explainer {
             .transpose()?;
         if let (Some(plans), Some(_)) = (&coalitions, shap.precision) {
             plans.all().iter().try_for_each(Stop::check)?;
+        }
+        for plan in coalitions.iter().flat_map(Plans::all) {
+            // a sample too small for its regression ends the run here, not at the first frame that is dealt it
+            solve(plan, &vec![0.0; plan.coalitions().len()], Solution::Exact)?;
         }
         let count =
             if coalitions.is_some() || plan.record.frames > 0 { plan.thread_count() } else { 1 };

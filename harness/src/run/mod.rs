@@ -256,9 +256,7 @@ pub fn run(
     if let Some(used) = settings.get(INTEGER_KERNELS).filter(|_| store.done().len() < asked.len()) {
         store.add_kernels(used)?;
     }
-    for (hash, body) in explainer.plan_bodies()? {
-        store.add_plan(&hash, body.as_bytes())?;
-    }
+    store.add_plans(&explainer.plan_bodies()?)?;
     let log_path = job.folder.join(TELEMETRY);
     let file = |source| RunError::File { path: log_path.clone(), source };
     let executable = settings.get("hash.executable").map_or("", String::as_str);

@@ -290,7 +290,8 @@ impl RunPlan {
         // speed and by-products, not results
         flat.remove("threads");
         flat.retain(|name, _| !name.starts_with("record."));
-        if !self.attribute.contains(&Method::KernelShap) {
+        // recorded games take grid, baseline and output from there
+        if !self.attribute.contains(&Method::KernelShap) && self.record.frames == 0 {
             flat.retain(|name, _| !name.starts_with("shap."));
         }
         flat
@@ -308,6 +309,10 @@ impl RunPlan {
             if let Some(name) = name.strip_prefix("set.") {
                 insert(&mut tree, name, serde_json::from_str(text)?);
             }
+        }
+        // a run from before there were several plans followed one
+        if let Some(Value::Object(shap)) = tree.get_mut("shap") {
+            shap.entry("plans").or_insert_with(|| Value::from(1));
         }
         serde_json::from_value(Value::Object(tree))
     }
@@ -400,6 +405,8 @@ mod tests {
         let mut stored: BTreeMap<String, String> = stored.collect();
         stored.insert("hash.model".to_owned(), "no setting".to_owned());
         assert_eq!(RunPlan::from_settings(&stored).unwrap(), plan);
+        stored.remove("set.shap.plans");
+        assert_eq!(RunPlan::from_settings(&stored).unwrap().shap.plans, 1, "an older run");
         stored.insert("set.frmes".to_owned(), "3".to_owned());
         assert!(RunPlan::from_settings(&stored).is_err());
     }

@@ -11,6 +11,9 @@ use crate::metrics::{Localisation, RatioError, Undefined};
 /// A frame as stored, without its preview.
 pub type StoredFrame = FrameRow;
 
+/// Setting of runs whose cross-fit ratios are by single orders.
+const OF_SINGLE_ORDERS: &str = "set.shap.plans";
+
 /// A whole run, read into memory (about 1 kB a frame; previews are fetched one by one).
 #[derive(Debug)]
 pub struct Stored {
@@ -47,7 +50,12 @@ impl Stored {
         let snapshot = db.unchecked_transaction().map_err(broken)?;
         check_version(&path, &db)?;
         let settings = settings(&path, &db)?;
-        let frames = frames(&path, &db)?;
+        let mut frames = frames(&path, &db)?;
+        if !settings.contains_key(OF_SINGLE_ORDERS) {
+            // written when the cross-fit ratio was one of halves and the error that of the plain ratio
+            let errors = frames.iter_mut().flat_map(|f| &mut f.attributions);
+            errors.filter_map(|a| a.ratio_error.as_mut()).for_each(|e| e.cross_fit = None);
+        }
         super::seal::check(&path, &db)?;
         snapshot.commit().map_err(broken)?;
         Ok(Self { path, db, settings, frames })
@@ -349,7 +357,7 @@ pub(super) mod tests {
     fn what_was_stored_is_read_back() {
         let dir = tempfile::tempdir().unwrap();
         let mut store = RunStore::create(dir.path(), &settings("7")).unwrap();
-        store.add_plan("abc", b"body").unwrap();
+        store.add_plans(&[("abc".to_owned(), b"body")]).unwrap();
         let timeless = |p| FrameRow { stages: vec![(Stage::Network, 1234)], ..row(p) };
         store.add(&timeless(4)).unwrap();
         store.add_store_time(4, 5);

@@ -191,7 +191,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let settings = BTreeMap::from([("set.frames".to_owned(), "3".to_owned())]);
             let mut store = RunStore::create(dir.path(), &settings).unwrap();
-            store.add_plan("abc", b"body").unwrap();
+            store.add_plans(&[("abc".to_owned(), b"body")]).unwrap();
             for position in 0..3 {
                 let stages = vec![(Stage::Network, 5)];
                 store.add(&FrameRow { stages, ..row(position) }).unwrap();

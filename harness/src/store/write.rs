@@ -210,16 +210,18 @@ impl RunStore {
         self.check(write())
     }
 
-    /// Store a coalition plan under its hash.
+    /// Store coalition plans, each under its hash.
     ///
     /// # Errors
     /// If the database cannot be written.
-    pub fn add_plan(&self, hash: &str, body: &[u8]) -> Result<(), StoreError> {
+    pub fn add_plans<B: AsRef<[u8]>>(&self, plans: &[(String, B)]) -> Result<(), StoreError> {
         let sql = "INSERT OR IGNORE INTO plan (hash, body) VALUES (?1, ?2)";
         let write = || -> rusqlite::Result<()> {
             let transaction = self.db.unchecked_transaction()?;
-            transaction.execute(sql, params![hash, body])?;
-            seal::seal(&transaction, &Item::Plan(hash.to_owned()))?;
+            for (hash, body) in plans {
+                transaction.execute(sql, params![hash, body.as_ref()])?;
+                seal::seal(&transaction, &Item::Plan(hash.clone()))?;
+            }
             transaction.commit()
         };
         self.check(write())

@@ -13,12 +13,14 @@ from roadgaze_desktop.__main__ import main
 from roadgaze_desktop.rendering import Order, Renderer, RenderError
 
 RENDERER = f"""#!{sys.executable}
-import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
+import shutil, sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
 from pictures import write_set
 options = dict(zip(sys.argv[2::2], sys.argv[3::2]))
 if options["--set"] == "UH":
     sys.exit("UH: no such set")
+# a killed call leaves a part, which the next one makes good
+shutil.rmtree(options["--out"], ignore_errors=True)
 write_set(Path(options["--out"]), name=options["--set"], split=options["--split"], classes=3,
           per_class=int(options["--per-class"]), seed=hash(options["--split"]) % 100)
 """
@@ -38,6 +40,20 @@ def test_the_list_is_the_papers_27_frontal_pairs_first():
     assert names[:4] == ["resnet50-cf", "resnet50-uf", "convnext-tiny-cf", "convnext-tiny-uf"]
     with pytest.raises(ValueError, match="expected ARCHITECTURE:SET"):
         c.parse_trainings("resnet50:XY")
+
+
+def test_a_dose_is_rendered_at_its_strength():
+    dose, own = c.parse_trainings("resnet-tiny:CF@0.25,resnet50:CF")
+    assert (dose.name, dose.strength, own.strength) == ("resnet-tiny-cf@0.25", 0.25, None)
+    renderer = Renderer(Path("roadgaze"), Path("data"), 1)
+    orders = [Order("CF", "train", 5, t.strength) for t in (dose, own)]
+    told = [renderer.command(order) for order in orders]
+    assert told[0][told[0].index("--strength") + 1] == "0.25" and "--strength" not in told[1]
+    assert [o.folder_name for o in orders] == ["CF@0.25-train-5", "CF-train-5"]
+    renderer.stop()
+    for wrong in ("UF@0.5", "CF@1.5", "CF@", "CF@0.255", "CMC@0.5", "CF@half"):
+        with pytest.raises(ValueError, match="expected a C set and a strength"):
+            c.parse_trainings(f"resnet50:{wrong}")
 
 
 def test_the_renderer_waits_reports_and_does_not_repeat(tmp_path, binary):

@@ -26,9 +26,14 @@ def test_shards_keep_order_labels_and_masks(tmp_path):
 
 
 def test_restriction_keeps_ids(tmp_path):
-    images = open_set(write_set(tmp_path / "CM", name="CM"))
+    folder = write_set(tmp_path / "CM", name="CM")
+    assert open_set(folder).strength is None
+    description = folder / "dataset.toml"
+    description.write_text("strength = 0.25\n" + description.read_text())
+    images = open_set(folder)
     some = images.restricted_to([2]).first_per_class(5)
     assert some.labels.tolist() == [2] * 5
+    assert some.strength == 0.25
     assert len(joined([images, images])) == 72
 
 

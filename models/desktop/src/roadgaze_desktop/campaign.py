@@ -1,13 +1,15 @@
 """The list of trainings, worked through in order of value: resumable, and made to run in slices of minutes.
 
-The paper's 27: three architectures on six sets and on the circular, triangular and rectangular signs of CM. What has
-a result is skipped; what was cut short continues from its snapshot or, on a fresh machine, from weights that were
-carried home and back (then the optimiser's moments start anew, and the result says so). Subsets keep all 82 outputs:
-the ids stay comparable.
+The paper's 27: three architectures on six sets and on the circular, triangular and rectangular signs of CM. Beyond
+them `CF@0.25` and the like train at another strength of the correlation than the set's own. What has a result is
+skipped; what was cut short continues from its snapshot or, on a fresh machine, from weights that were carried home and
+back (then the optimiser's moments start anew, and the result says so). Subsets keep all 82 outputs: the ids stay
+comparable.
 """
 
 import argparse
 import json
+import re
 import shutil
 import time
 from dataclasses import dataclass
@@ -36,11 +38,14 @@ class Training:
 
     architecture: str
     set: str
+    strength: float | None = None
+    """Of the correlation, in place of the set's own."""
 
     @property
     def name(self) -> str:
-        """For example `resnet50-cf`."""
-        return f"{self.architecture}-{self.set.lower()}"
+        """For example `resnet50-cf`, or `resnet50-cf@0.25`."""
+        dose = "" if self.strength is None else f"@{self.strength:.2f}"
+        return f"{self.architecture}-{self.set.lower()}{dose}"
 
     @property
     def rendered(self) -> str:
@@ -56,16 +61,24 @@ def in_order_of_value() -> list[Training]:
 
 
 def parse_trainings(text: str) -> list[Training]:
-    """Read `resnet50:CF,convnext-tiny:UF`; `all` is the whole list."""
+    """Read `resnet50:CF,convnext-tiny:UF,resnet50:CF@0.25`; `all` is the whole list."""
     if text == "all":
         return in_order_of_value()
     trainings = []
     for item in text.split(","):
         architecture, _, name = item.partition(":")
+        name, at, dose = name.partition("@")
         if name not in (*SETS, *SUBSETS):
             raise ValueError(f"training `{item}`: expected ARCHITECTURE:SET with SET of {', '.join((*SETS, *SUBSETS))}")
-        trainings.append(Training(architecture, name))
+        trainings.append(Training(architecture, name, _strength(item, name, dose) if at else None))
     return trainings
+
+
+def _strength(item: str, name: str, text: str) -> float:
+    """Read the dose of `CF@0.25`: a correlated set, 0 to 1 in steps of 0.01."""
+    if name in SETS and name.startswith("C") and re.fullmatch(r"0(\.\d{1,2})?|1(\.0{1,2})?", text):
+        return float(text)
+    raise ValueError(f"training `{item}`: expected a C set and a strength from 0 to 1 in steps of 0.01 after `@`")
 
 
 @dataclass
@@ -99,6 +112,10 @@ class Campaign:
         counts = {s: self.own_test_per_class if s == own else self.test_per_class for s in SETS}
         return [Order(s, "test", counts[s]) for s in (own, *(s for s in SETS if s != own))]
 
+    def train_order(self, training: Training) -> Order:
+        """What the training sees."""
+        return Order(training.rendered, "train", self.train_per_class, training.strength)
+
     def result_of(self, training: Training) -> dict | None:
         """What the training wrote, here or on a machine before this one."""
         for folder in (self.runs / training.name, self.carried and self.carried / training.name):
@@ -114,11 +131,11 @@ class Campaign:
             if self.minutes_left() < MINUTES_AT_LEAST:
                 break
             orders = self.test_orders(training)
-            self.renderer.ask(Order(training.rendered, "train", self.train_per_class))
+            self.renderer.ask(self.train_order(training))
             for order in orders:
                 self.renderer.ask(order)
             if i + 1 < len(todo):  # the CPU renders for the next network while the GPU trains this one
-                self.renderer.ask(Order(todo[i + 1].rendered, "train", self.train_per_class))
+                self.renderer.ask(self.train_order(todo[i + 1]))
             try:
                 self._train(training, orders)
             except Interrupted as stop:
@@ -139,7 +156,7 @@ class Campaign:
         out.mkdir(parents=True, exist_ok=True)
         if self.carried and (self.carried / f"{training.name}.{LIGHT}").is_file() and not (out / LIGHT).is_file():
             shutil.copy(self.carried / f"{training.name}.{LIGHT}", out / LIGHT)
-        images = opened(Order(training.rendered, "train", self.train_per_class))
+        images = opened(self.train_order(training))
         settings = Settings(
             architecture=training.architecture,
             out=out,

@@ -41,6 +41,8 @@ class RenderedSet:
     """Shards, each n H W u8: coverage by the sign, 0 to 255."""
     class_names: list[str] = field(default_factory=list)
     """Names by class id; empty if the folder does not say."""
+    strength: float | None = None
+    """Of the correlation, where it is not that of the set."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -78,6 +80,7 @@ class RenderedSet:
             self.indices[keep],
             cut(self.masks) if self.masks is not None else None,
             self.class_names,
+            self.strength,
         )
 
     def chunks(self, size: int, device: torch.device) -> Iterator[tuple[int, Tensor]]:
@@ -117,23 +120,25 @@ def open_set(folder: Path) -> RenderedSet:
     folder = Path(folder)
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder; render one with `roadgaze render --format npy --out {folder}`")
-    name, split, class_names = _identity(folder)
+    name, split, class_names, strength = _identity(folder)
     shards = next(folder.glob("images-*.npy"), None) is not None
     images = _open_shards(folder, name, split) if shards else _open_pictures(folder, name, split)
-    images.class_names = class_names
+    images.class_names, images.strength = class_names, strength
     return images
 
 
-def _identity(folder: Path) -> tuple[str, str, list[str]]:
+def _identity(folder: Path) -> tuple[str, str, list[str], float | None]:
     description = folder / "dataset.toml"
     if (folder / "dataset.part.toml").is_file() and not description.is_file():
         raise ValueError(f"{folder}: is still being rendered; run the same `roadgaze render` again to finish it")
     if not description.is_file():
-        return folder.name, "unknown", []
+        return folder.name, "unknown", [], None
     with description.open("rb") as file:
         table = tomllib.load(file)
     names = [str(n) for n in table.get("class_names", [])]
-    return str(table.get("set", folder.name)), str(table.get("split", "unknown")), names
+    strength = table.get("strength")
+    dose = None if strength is None else float(strength)
+    return str(table.get("set", folder.name)), str(table.get("split", "unknown")), names, dose
 
 
 def _shards(folder: Path, kind: str) -> list[Path]:

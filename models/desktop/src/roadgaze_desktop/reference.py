@@ -29,8 +29,8 @@ from .train import resolve_device
 METHODS = ("gradcam", "kernel-shap")
 SOLVERS = ("captum", "exact")
 REGRESSIONS = ("captum", "paired", "leverage")
-FIBONACCI = 0x9E3779B97F4A7C15
-"""Deals plans to frames, as the device does (`attribution/plans.rs`)."""
+DEALING = "splitmix64"
+"""How plans are dealt to frames, here as on the device (`attribution/plans.rs`)."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,13 @@ class Choice:
 
     def plan_of_frame(self, position: int) -> attribution.Plan:
         """The plan that a device deals to the frame at this position (`attribution/plans.rs`)."""
-        return self.plans[(position * FIBONACCI % 2**64 >> 32) % len(self.plans)]
+        return self.plans[_mixed(position) * len(self.plans) >> 64]
 
     @property
     def plan_hash(self) -> str:
         """Hash of all plans, that of a single one its own."""
         hashes = [plan.hash for plan in self.plans]
-        return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
+        return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join([DEALING, *hashes]).encode()).hexdigest()
 
 
 def frames(images: RenderedSet, size: int) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
@@ -72,6 +72,14 @@ def frames(images: RenderedSet, size: int) -> Iterator[tuple[int, int, np.ndarra
             label, index = int(images.labels[position]), int(images.indices[position])
             yield label, index, np.array(picture), np.asarray(mask, dtype=np.float64) / 255
             position += 1
+
+
+def _mixed(position: int) -> int:
+    """Splitmix64 of a position: 64 bits that look drawn."""
+    z = (position + 1) * 0x9E3779B97F4A7C15 % 2**64
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+    z = (z ^ z >> 27) * 0x94D049BB133111EB % 2**64
+    return z ^ z >> 31
 
 
 def plan_from(text: str) -> tuple[attribution.Plan, str]:
@@ -289,12 +297,14 @@ def main(arguments: argparse.Namespace) -> int:
     for plan, text in zip(choice.plans, texts, strict=True):
         store.add_plan(plan.hash, text.encode())
     right, ratios = 0, {m: [] for m in choice.methods}
-    wanted = set(device_order(images.labels, images.indices)[:count])
+    # a set on the disk may lie in another order; plans are dealt by the position that a device knows
+    order = device_order(images.labels, images.indices)
+    wanted, rank = set(order[:count]), {position: r for r, position in enumerate(order)}
     for position, (label, index, picture, cover) in enumerate(frames(images, what.size)):
         if position not in wanted:
             continue
-        row = explain(network, what, choice, (position, label), picture, cover, device)
-        row.index = index
+        row = explain(network, what, choice, (rank[position], label), picture, cover, device)
+        row.position, row.index = position, index
         store.add(row)
         right += int(np.argsort(-row.logits, kind="stable")[0]) == label
         for found in row.attributions:

@@ -14,11 +14,14 @@ class Order:
     set: str
     split: str
     per_class: int
+    strength: float | None = None
+    """Of the correlation of a C set in place of its own, 0 to 1 in hundredths."""
 
     @property
     def folder_name(self) -> str:
-        """For example `CF-train-500`."""
-        return f"{self.set}-{self.split}-{self.per_class}"
+        """For example `CF-train-500`, or `CF@0.25-train-500`."""
+        dose = "" if self.strength is None else f"@{self.strength:.2f}"
+        return f"{self.set}{dose}-{self.split}-{self.per_class}"
 
 
 class RenderError(ValueError):
@@ -78,6 +81,8 @@ class Renderer:
             "--threads": self.threads,
             "--out": self.folder(order),
         }
+        if order.strength is not None:
+            options["--strength"] = f"{order.strength:.2f}"
         return [str(self.binary), "render", *[str(x) for pair in options.items() for x in pair]]
 
     def _work(self) -> None:

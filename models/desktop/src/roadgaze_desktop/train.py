@@ -409,7 +409,8 @@ class Trainer:
                 "start": self.settings.start_note,
                 "hardware": hardware(self.device),
                 "minutes": round(self.minutes, 2),
-            },
+            }
+            | ({} if self.images.strength is None else {"strength": self.images.strength}),
             "class_names": self.images.class_names,
             "notes": self.notes,
             "recipe": self.recipe.settings(),
