@@ -78,9 +78,18 @@ fn a_study_runs_in_shards_is_collected_packed_verified_and_tampering_is_found() 
     let (plan, out) = (plan.to_str().unwrap(), folder.path().join("study"));
     let out_text = out.to_str().unwrap();
     for shard in ["1/2", "2/2"] {
-        let (code, _, stderr) = run(&["study", plan, "--out", out_text, "--shard", shard]);
+        let (code, stdout, stderr) = run(&["study", plan, "--out", out_text, "--shard", shard]);
         assert_eq!(code, Some(0), "{stderr}");
+        // the other shard may be writing: nothing is collected, and the user is told what to do
+        for name in ["study.sqlite", "results.json", "report.html"] {
+            assert!(!out.join(name).exists(), "{name}");
+        }
+        let next = format!("shard {shard} is done");
+        assert!(stderr.contains(&next) && stderr.contains("--collect"), "{stderr}");
+        assert!(stdout.is_empty(), "{stdout}");
     }
+    let (code, _, stderr) = run(&["study", plan, "--shard", "1/2", "--collect"]);
+    assert_eq!(code, Some(2), "{stderr}");
     let (code, stdout, stderr) = run(&["study", plan, "--out", out_text]);
     assert_eq!(code, Some(0), "{stderr}");
     assert!(!stderr.contains("cell 1/"), "the shards have done all of it: {stderr}");
@@ -107,9 +116,16 @@ fn a_study_runs_in_shards_is_collected_packed_verified_and_tampering_is_found() 
     let (code, _, stderr) =
         run(&["study", plan, "--out", out_text, "--collect", "--evidence", pack_text]);
     assert_eq!(code, Some(0), "{stderr}");
+    let anchor = stderr.lines().find(|line| line.starts_with("sha256 of evidence.json: "));
+    let anchor = anchor.unwrap().to_owned();
+    let micro = fs::read_to_string(manifest("resnet-micro")).unwrap();
+    for name in ["networks/correlated.toml", "networks/uncorrelated.toml"] {
+        assert_eq!(fs::read_to_string(pack.join(name)).unwrap(), micro, "{name}");
+    }
     let (code, stdout, stderr) = run(&["verify", pack_text]);
     assert_eq!(code, Some(0), "{stdout}{stderr}");
     assert_eq!(stdout.matches("holds").count(), 6, "{stdout}");
+    assert!(stdout.contains(&anchor), "the number to keep: {stdout}");
 
     // a figure that was made up
     let path = pack.join("results.json");
@@ -191,4 +207,120 @@ fn a_study_that_was_killed_goes_on_and_ends_as_if_nothing_had_been() {
     let (code, _, stderr) = run(&["study", plan, "--out", cut.to_str().unwrap()]);
     assert_eq!(code, Some(0), "{stderr}");
     assert_eq!(findings(&cut), findings(&whole));
+}
+
+/// A run folder as the desktop would have written it: neither shape nor environment, no correction, few settings, no seals.
+fn strip(run: &Path) {
+    let db = rusqlite::Connection::open(run.join("run.sqlite")).unwrap();
+    db.execute_batch(
+        "DROP TABLE seal; PRAGMA application_id = 0;
+         UPDATE frame SET shape = '', environment = '';
+         UPDATE attribution SET inside = NULL, border = NULL, inside_area = NULL, border_area = NULL, pointing = NULL,
+             relevance_rank = NULL, ratio_error = NULL, sample_units = NULL, cross_fit = NULL, map_error = x'';
+         DELETE FROM setting WHERE name LIKE 'set.%' OR name IN ('hash.data', 'hash.executable');
+         INSERT INTO setting VALUES ('set.shap.estimator', '\"permutation\"'), ('set.shap.evaluations', '98'),
+             ('backend', '\"torch\"'), ('machine.device', '\"cuda\"');",
+    )
+    .unwrap();
+}
+
+#[test]
+fn a_run_of_another_machine_is_taken_in_packed_and_verified_and_another_one_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan_path = plan(folder.path());
+    let plan = plan_path.to_str().unwrap();
+    let there = folder.path().join("desktop/one");
+    let (code, _, stderr) = run(&[
+        "run",
+        "--model",
+        &manifest("resnet-micro"),
+        "--data",
+        "synthetic:CF/test",
+        "--frames",
+        "6",
+        "--attribute",
+        "gradcam,kernel-shap",
+        "--shap-evals",
+        "98",
+        "--out",
+        there.to_str().unwrap(),
+    ]);
+    assert_eq!(code, Some(0), "{stderr}");
+    strip(&there);
+    let import = |run: &str, method: &str| {
+        format!(
+            "[[import]]\nrun = \"{run}\"\ndata = \"CF\"\nmethod = \"{method}\"\n\
+             network = {{ name = \"elsewhere\", architecture = \"resnet50\", train = \"CF\", precision = \"f32\" }}\n"
+        )
+    };
+    let text = fs::read_to_string(plan).unwrap();
+    let imports = ["shap", "gradcam"].map(|method| import("desktop/one", method)).concat();
+    let absent = import("desktop/none", "gradcam").replace("\"CF\"\nmethod", "\"UF\"\nmethod");
+    fs::write(plan, format!("{text}{imports}{absent}")).unwrap();
+
+    let (out, pack) = (folder.path().join("study"), folder.path().join("pack"));
+    let [out_text, pack_text] = [&out, &pack].map(|path| path.to_str().unwrap());
+    let (code, stdout, stderr) = run(&["study", plan, "--out", out_text, "--evidence", pack_text]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("10 complete, 0 begun, 3 not there"), "{stdout}");
+    let (_, stdout, _) = run(&["study", plan, "--out", out_text, "--list"]);
+    assert!(
+        stdout.contains("cells/imported/elsewhere/UF-test/gradcam") && stdout.contains("no run"),
+        "{stdout}"
+    );
+
+    // the same network on the same frames: both maps are found again, the ratio without its correction
+    let db = rusqlite::Connection::open(out.join("study.sqlite")).unwrap();
+    let same = |import: &str, own: &str, ratio: &str| -> i64 {
+        let sql = format!(
+            "SELECT count(*) FROM frame i JOIN frame o USING (class, class_index) WHERE i.cell = ?1 AND o.cell = ?2
+             AND i.map = o.map AND i.pixel_ratio IS o.{ratio} AND i.shape = o.shape AND i.environment = o.environment
+             AND i.yaw_deg = o.yaw_deg AND i.corrected = 0 AND i.inside IS NULL"
+        );
+        let ids = [import, own].map(|id| format!("cells/{id}"));
+        db.query_row(&sql, ids, |row| row.get(0)).unwrap()
+    };
+    assert_eq!(
+        same("imported/elsewhere/CF-test/gradcam", "correlated/CF-test/gradcam-6", "pixel_ratio"),
+        6
+    );
+    assert_eq!(
+        same("imported/elsewhere/CF-test/shap", "correlated/CF-test/shap-98-6", "plain_ratio"),
+        6
+    );
+    let sql = "SELECT made_by || explainer || evaluations FROM cell WHERE id = 'cells/imported/elsewhere/CF-test/shap'";
+    let told: String = db.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert!(told.contains("torch") && told.ends_with("permutation, 9898"), "{told}");
+    let table = fs::read_to_string(out.join("tables/ratio.csv")).unwrap();
+    assert!(
+        table.contains("elsewhere") && table.contains("Kernel SHAP (permutation, 98)"),
+        "{table}"
+    );
+
+    // the pack holds the store, and needs the folder of the run no longer
+    assert!(pack.join("cells/imported/elsewhere/CF-test/shap/run.sqlite").is_file());
+    fs::rename(folder.path().join("desktop"), folder.path().join("moved")).unwrap();
+    let (code, stdout, stderr) = run(&["verify", pack_text, "--frames", "6"]);
+    assert_eq!(code, Some(0), "{stdout}{stderr}");
+    let cell = pack.join("cells/imported/elsewhere/CF-test/shap/run.sqlite");
+    let db = rusqlite::Connection::open(cell).unwrap();
+    db.execute("UPDATE attribution SET pixel_ratio = 0.99 WHERE method = 'kernel-shap'", [])
+        .unwrap();
+    drop(db);
+    let (code, stdout, _) = run(&["verify", pack_text, "--frames", "6"]);
+    assert_eq!(code, Some(1), "{stdout}");
+    assert!(stdout.contains("FAILS  rows") && stdout.contains("FAILS  pictures"), "{stdout}");
+
+    // pictures of another set
+    fs::rename(folder.path().join("moved"), folder.path().join("desktop")).unwrap();
+    let db = rusqlite::Connection::open(there.join("run.sqlite")).unwrap();
+    db.execute("DELETE FROM setting WHERE name = 'data.name'", []).unwrap();
+    db.execute("UPDATE frame SET image_hash = '0011223344556677' WHERE position = 5", []).unwrap();
+    drop(db);
+    let (code, _, stderr) = run(&["study", plan, "--out", out_text, "--collect"]);
+    assert_eq!(code, Some(2), "{stderr}");
+    for part in ["desktop/one, frame 5", "with hash", "found 0011223344556677", "name the data set"]
+    {
+        assert!(stderr.contains(part), "{part}: {stderr}");
+    }
 }

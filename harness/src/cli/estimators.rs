@@ -7,6 +7,7 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, Table};
 
 use super::Outcome;
+use crate::attribution::Estimator;
 use crate::games::{self, Line, Recorded, Study};
 use crate::report::chart::{self, Series};
 use crate::stats::ShareInterval;
@@ -122,6 +123,8 @@ fn plots(study: &Study) -> anyhow::Result<Vec<(&'static str, String)>> {
                 last.points.push((line.evaluations, y));
             }
         }
+        // what has no interval comes last, so that the others have the same colours in every plot
+        all.sort_by_key(|s| s.name == Estimator::Permutation.name());
         all
     };
     let bias = series(&|l| Some(l.bias.mean));

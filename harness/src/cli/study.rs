@@ -15,7 +15,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::Outcome;
 use crate::clock::Clock;
 use crate::run::{Shard, Signals};
-use crate::study::{self, Cell, Findings, State, StudyPlan, StudyProgress, cell};
+use crate::study::{self, Cell, Findings, State, StudyPlan, StudyProgress};
 
 /// Exit code after Ctrl-C, as shells have it.
 const STOPPED: i32 = 130;
@@ -32,7 +32,7 @@ pub(super) struct StudyArgs {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Part of the cells that this machine does: I/N, I from 1 to N; a call without it collects all
-    #[arg(long, value_name = "I/N")]
+    #[arg(long, value_name = "I/N", conflicts_with_all = ["collect", "evidence"])]
     shard: Option<Shard>,
     /// At most so many frames a cell
     #[arg(long, value_name = "N")]
@@ -70,29 +70,17 @@ pub(super) fn execute(args: &StudyArgs) -> anyhow::Result<Outcome> {
     let folder = args.out.clone().unwrap_or_else(|| default_folder(&args.plan));
     let cells = study::cells(&plan)?;
     if args.list {
-        super::print(&list(&folder, &cell::shard(cells, args.shard))?.to_string());
+        super::print(&list(&folder, &study::shard(cells, args.shard))?.to_string());
         return Ok(Outcome::Done);
     }
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     let signals = Arc::new(Signals::default());
     let mut failed = BTreeMap::new();
     if !args.collect {
-        let handle = Arc::clone(&signals);
-        // a second Ctrl-C ends at once; the stores survive that as well
-        ctrlc::set_handler(move || {
-            if handle.stop() {
-                std::process::exit(STOPPED);
-            }
-        })
-        .context("Ctrl-C could not be taken over")?;
-        let mine = cell::shard(cells.clone(), args.shard);
-        let mut bar = StudyBar::new(args.json);
-        let states = study::work(&folder, &mine, &signals, &mut |p| bar.show(p))?;
-        bar.bar.finish_and_clear();
-        for (cell, state) in mine.iter().zip(states) {
-            if let State::Failed(why) = state {
-                failed.insert(cell.id.clone(), why);
-            }
+        let mine = study::shard(cells.clone(), args.shard);
+        failed = work(&folder, &mine, &signals, args.json)?;
+        if let Some(shard) = args.shard {
+            return end_of_shard(shard, args, &folder, &mine, &failed, signals.stopped());
         }
     }
     study::collect(&folder, &plan, &cells, &failed)?.write(&folder)?;
@@ -102,12 +90,73 @@ pub(super) fn execute(args: &StudyArgs) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Stopped);
     }
     if let Some(pack) = &args.evidence {
-        let evidence = study::evidence::write(&folder, pack)?;
+        let evidence = study::evidence::write(&folder, pack, &cells)?;
         super::tell(&format!("evidence: {} files in {}", evidence.files.len() + 1, pack.display()));
+        super::tell(&anchor(pack)?);
     }
-    if let Some((id, why)) = failed.first_key_value() {
-        bail!("{} of {} cells could not be run; the first: {id}: {why}", failed.len(), cells.len());
+    all_run(&failed, cells.len())?;
+    Ok(Outcome::Done)
+}
+
+/// Runs what is missing of the cells; gives why some could not be run, by their ids.
+fn work(
+    folder: &Path,
+    cells: &[Cell],
+    signals: &Arc<Signals>,
+    quiet: bool,
+) -> anyhow::Result<BTreeMap<String, String>> {
+    let handle = Arc::clone(signals);
+    // a second Ctrl-C ends at once; the stores survive that as well
+    ctrlc::set_handler(move || {
+        if handle.stop() {
+            std::process::exit(STOPPED);
+        }
+    })
+    .context("Ctrl-C could not be taken over")?;
+    let mut bar = StudyBar::new(quiet);
+    let states = study::work(folder, cells, signals, &mut |p| bar.show(p))?;
+    bar.bar.finish_and_clear();
+    let failed = cells.iter().zip(states).filter_map(|(cell, state)| match state {
+        State::Failed(why) => Some((cell.id.clone(), why)),
+        _ => None,
+    });
+    Ok(failed.collect())
+}
+
+fn all_run(failed: &BTreeMap<String, String>, cells: usize) -> anyhow::Result<()> {
+    match failed.first_key_value() {
+        Some((id, why)) => {
+            bail!("{} of {cells} cells could not be run; the first: {id}: {why}", failed.len())
+        }
+        None => Ok(()),
     }
+}
+
+/// A shard collects nothing: the others may be writing stores at this moment, and all would write one report.
+fn end_of_shard(
+    shard: Shard,
+    args: &StudyArgs,
+    folder: &Path,
+    cells: &[Cell],
+    failed: &BTreeMap<String, String>,
+    stopped: bool,
+) -> anyhow::Result<Outcome> {
+    if stopped {
+        super::tell(&format!("stopped early; the same command goes on in {}", folder.display()));
+        return Ok(Outcome::Stopped);
+    }
+    all_run(failed, cells.len())?;
+    let limit = |name: &str, value: Option<usize>| {
+        value.map_or_else(String::new, |value| format!(" --{name} {value}"))
+    };
+    super::tell(&format!(
+        "shard {shard} is done: {} cells; when all shards are, `roadgaze study {}{}{} --out {} --collect` writes the report",
+        cells.len(),
+        args.plan,
+        limit("frames", args.frames),
+        limit("evaluations", args.evaluations),
+        folder.display()
+    ));
     Ok(Outcome::Done)
 }
 
@@ -123,6 +172,12 @@ pub(super) fn report(folder: &Path, json: bool) -> anyhow::Result<Outcome> {
         super::print(&format!("report: {}", folder.join(study::REPORT).display()));
     }
     Ok(Outcome::Done)
+}
+
+/// The line with the number that tells this pack from any other.
+pub(super) fn anchor(pack: &Path) -> anyhow::Result<String> {
+    let hash = study::evidence::anchor(pack)?;
+    Ok(format!("sha256 of {}: {hash}", study::evidence::FILE_NAME))
 }
 
 fn default_folder(plan: &str) -> PathBuf {
@@ -158,14 +213,22 @@ fn verdicts(findings: &Findings) -> Table {
 fn list(folder: &Path, cells: &[Cell]) -> anyhow::Result<Table> {
     let mut table = empty_table(&["cell", "frames", "state"]);
     for cell in cells {
-        let state = match study::work::state(folder, cell)? {
+        let state = study::work::state(folder, cell)?;
+        let frames = match (&state, &cell.import) {
+            (State::Stored { of, .. }, _) => of.to_string(),
+            // how many there are stands in the run
+            (_, Some(import)) => import.frames.map_or_else(|| "-".to_owned(), |n| n.to_string()),
+            (_, None) => cell.plan.frames.to_string(),
+        };
+        let state = match state {
             State::Stored { frames, of } if frames == of => "complete".to_owned(),
             State::Stored { frames: 0, .. } => "to do".to_owned(),
             State::Stored { frames, of } => format!("{frames} of {of}"),
             State::NoNetwork(_) => "no network".to_owned(),
+            State::NoRun(_) => "no run".to_owned(),
             State::Failed(why) => why,
         };
-        table.add_row([cell.id.clone(), cell.plan.frames.to_string(), state]);
+        table.add_row([cell.id.clone(), frames, state]);
     }
     Ok(table)
 }

@@ -33,6 +33,10 @@ pub(super) fn execute(args: &VerifyArgs) -> anyhow::Result<Outcome> {
             super::print(&format!("       and {} more", check.wrong.len() - MOST_LINES));
         }
     }
+    super::print(&format!(
+        "{} (compare it with the number that was kept)",
+        super::study::anchor(&args.pack)?
+    ));
     let all = checks.iter().all(|check| check.wrong.is_empty());
     Ok(if all { Outcome::Done } else { Outcome::Missed })
 }

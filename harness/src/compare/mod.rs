@@ -84,6 +84,9 @@ pub struct Comparison {
     pub accuracy: Accuracy,
     /// Pixel ratio and maps by method.
     pub pixel_ratio: BTreeMap<String, RatioComparison>,
+    /// Methods that explained none of the common frames in both runs, with the number of these frames that each run explained by it;
+    /// nothing is compared there, and no verdict given.
+    pub not_compared: BTreeMap<String, [usize; 2]>,
     /// Median latency by stage.
     pub latency: BTreeMap<&'static str, Latency>,
     /// What was held against the margins.
@@ -128,6 +131,7 @@ pub fn compare_stored(a: &Stored, b: &Stored, margins: &Margins) -> Option<Compa
         equivalent: verdicts.iter().all(|v| v.met),
         ladder,
         accuracy,
+        not_compared: not_compared(&pairs),
         pixel_ratio,
         latency,
         verdicts,
@@ -165,6 +169,24 @@ pub(crate) fn pairs<'a>(a: &'a [FrameRow], b: &'a [FrameRow]) -> Vec<Pair<'a>> {
     a.iter().zip(found).filter_map(|(a, b)| Some(Pair { a, b: b? })).collect()
 }
 
+/// Methods of one run alone, so that their silence in the verdicts is not taken for agreement.
+fn not_compared(pairs: &[Pair<'_>]) -> BTreeMap<String, [usize; 2]> {
+    let mut found: BTreeMap<&str, ([usize; 2], bool)> = BTreeMap::new();
+    for pair in pairs {
+        let has = |f: &FrameRow, m: &str| f.attributions.iter().any(|a| a.method == m);
+        for a in &pair.a.attributions {
+            let entry = found.entry(&a.method).or_default();
+            entry.0[0] += 1;
+            entry.1 |= has(pair.b, &a.method);
+        }
+        for b in &pair.b.attributions {
+            found.entry(&b.method).or_default().0[1] += 1;
+        }
+    }
+    let alone = found.into_iter().filter(|(_, (_, together))| !together);
+    alone.map(|(method, (frames, _))| (method.to_owned(), frames)).collect()
+}
+
 fn name(run: &Stored) -> String {
     format!("{} on {}", run.text("set.model"), run.text("set.data"))
 }
@@ -183,7 +205,7 @@ fn differing(a: &Stored, b: &Stored) -> BTreeMap<String, [String; 2]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Undefined;
+    use crate::metrics::{RatioError, Undefined};
     use crate::store::testing::row;
 
     fn frame(class: u16, index: u32, hash: &str) -> FrameRow {
@@ -215,6 +237,43 @@ mod tests {
         );
         assert_eq!(found(&a, &[frame(2, 0, "other"), frame(9, 9, "z")]), [[(2, 0), (2, 0)]]);
         assert_eq!(found(&a, &[frame(2, 0, ""), frame(1, 0, "")]).len(), 2);
+    }
+
+    #[test]
+    fn a_method_of_one_run_alone_is_named() {
+        let a: Vec<FrameRow> = (0..4).map(|n| frame(1, n, &n.to_string())).collect();
+        let mut b = a.clone();
+        assert_eq!(not_compared(&pairs(&a, &b)), BTreeMap::new());
+        let method = a[0].attributions[0].method.clone();
+        for row in b.iter_mut().skip(1) {
+            row.attributions.retain(|m| m.method != method);
+        }
+        assert_eq!(not_compared(&pairs(&a, &b)), BTreeMap::new(), "one common frame is enough");
+        b[0].attributions.retain(|m| m.method != method);
+        assert_eq!(not_compared(&pairs(&a, &b)), BTreeMap::from([(method, [4, 0])]));
+    }
+
+    #[test]
+    fn corrected_ratios_are_compared_where_every_frame_has_them_in_both_runs() {
+        let a: Vec<FrameRow> = (0..9)
+            .map(|n| {
+                let mut row = frame(1, n, &n.to_string());
+                row.attributions.truncate(1);
+                row.attributions[0].ratio = Ok(0.5);
+                row.attributions[0].ratio_error =
+                    Some(RatioError { standard_error: 0.01, units: 10, cross_fit: Some(0.7) });
+                row
+            })
+            .collect();
+        let method = a[0].attributions[0].method.clone();
+        let ratios = |b: &[FrameRow]| paired::ratios(&pairs(&a, b)).remove(&method).unwrap();
+        let same = ratios(&a);
+        assert!(same.corrected && (same.points[0].0 - 0.6).abs() < 1e-12, "{same:?}");
+        assert!(same.title(&method).ends_with(", corrected"));
+        let mut b = a.clone();
+        b[3].attributions[0].ratio_error = None;
+        let mixed = ratios(&b);
+        assert!(!mixed.corrected && mixed.points.iter().all(|p| *p == (0.5, 0.5)), "{mixed:?}");
     }
 
     #[test]

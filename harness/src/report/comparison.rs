@@ -24,8 +24,20 @@ pub fn terminal_tables(c: &Comparison) -> String {
         out.push_str(&table.to_string());
         out.push_str("\n\n");
     }
+    for line in not_compared(c) {
+        out.push_str(&line);
+        out.push('\n');
+    }
     out.push_str(&first_line(c));
     out
+}
+
+/// What one run alone was asked for.
+fn not_compared(c: &Comparison) -> Vec<String> {
+    let line = |(method, [a, b]): (&String, &[usize; 2])| {
+        format!("not compared: {method} (of the common frames {a} in A, {b} in B, none in both)")
+    };
+    c.not_compared.iter().map(line).collect()
 }
 
 fn first_line(c: &Comparison) -> String {
@@ -182,6 +194,7 @@ pub fn section(c: &Comparison) -> Result<Markup, ReportError> {
                     tr { td { (v.what) } td { @if v.met { "met" } @else { strong { "missed" } } } td { (v.found) } td { (v.wanted) } }
                 } }
             } }
+            @for line in not_compared(c) { p { (line) } }
         }
         @for (method, scatter, bland_altman) in &plots {
             section class="plots" {

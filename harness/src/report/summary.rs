@@ -322,3 +322,41 @@ fn section(stored: &Stored, prefix: &str) -> BTreeMap<String, Value> {
         .filter_map(|name| Some((name.strip_prefix(prefix)?.to_owned(), value(stored, name))))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::RatioError;
+    use crate::store::testing::row;
+
+    #[test]
+    fn means_are_corrected_for_all_frames_or_for_none() {
+        let frame = |n: u32, shape: &str, cross_fit: Option<f64>| {
+            let mut row = FrameRow { shape: shape.to_owned(), ..row(n) };
+            row.attributions.truncate(1);
+            row.attributions[0].method = "kernel-shap".to_owned();
+            row.attributions[0].ratio = Ok(0.5);
+            row.attributions[0].ratio_error =
+                Some(RatioError { standard_error: 0.01, units: 10, cross_fit });
+            row
+        };
+        let mean = |rows: &[FrameRow], shape: &str| {
+            let frames: Vec<&FrameRow> = rows.iter().collect();
+            let known = methods(&frames);
+            let groups = by(&frames, &known, |f| f.shape.clone());
+            let total = group(&frames, &known).pixel_ratio["kernel-shap"].clone();
+            (total, groups[shape].pixel_ratio["kernel-shap"].shown().0.unwrap())
+        };
+        let mut rows = vec![frame(0, "circular", Some(0.7)), frame(1, "triangular", Some(0.7))];
+        let (total, circular) = mean(&rows, "circular");
+        assert!((total.shown().0.unwrap() - 0.6).abs() < 1e-12 && total.uncorrected == 0);
+        assert!((circular - 0.6).abs() < 1e-12);
+        assert_eq!(total.of_frame(&rows[0].attributions[0]), Some(0.6));
+        // one frame without, in another shape: the plain ratio everywhere
+        rows.push(frame(2, "triangular", None));
+        let (total, circular) = mean(&rows, "circular");
+        assert!(total.corrected.is_none() && total.uncorrected == 1);
+        assert!((total.shown().0.unwrap() - 0.5).abs() < 1e-12 && (circular - 0.5).abs() < 1e-12);
+        assert_eq!(total.of_frame(&rows[0].attributions[0]), Some(0.5));
+    }
+}

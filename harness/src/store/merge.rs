@@ -313,8 +313,11 @@ mod tests {
             assert!(!out.join(FILE_NAME).exists() && !out.join(ASIDE).exists(), "{error}");
             error
         };
-        let error = refused(part(dir.path(), "seed", 4, &[1, 3], &[("set.shap.seed", "2")]));
-        assert!(error.contains("set.shap.seed = 2") && error.contains("has nothing"), "{error}");
+        let explained = [("hash.plan", "\"abc\""), ("set.shap.seed", "2")];
+        let error = refused(part(dir.path(), "explained", 4, &[1, 3], &explained));
+        assert!(error.contains("hash.plan") && error.contains("has nothing"), "{error}");
+        let error = refused(part(dir.path(), "target", 4, &[1, 3], &[("set.target", "2")]));
+        assert!(error.contains("set.target = 2") && error.contains("has nothing"), "{error}");
         let error = refused(part(dir.path(), "data", 4, &[1, 3], &[("hash.data", "\"e\"")]));
         assert!(error.contains("hash.data"), "{error}");
         let error = refused(part(dir.path(), "twice", 4, &[1, 2, 3], &[]));
@@ -325,6 +328,14 @@ mod tests {
         assert!(error.contains("no file found"), "{error}");
         let error = merge(std::slice::from_ref(&one), &out).unwrap_err().to_string();
         assert!(error.contains("1 found"), "{error}");
+    }
+
+    #[test]
+    fn settings_of_kernel_shap_that_nobody_used_do_not_part_shards() {
+        let dir = tempfile::tempdir().unwrap();
+        let older = part(dir.path(), "older", 2, &[0], &[("set.shap.seed", "2")]);
+        let newer = part(dir.path(), "newer", 2, &[1], &[]);
+        assert_eq!(merge(&[older, newer], &dir.path().join("all")).unwrap(), 2);
     }
 
     #[test]

@@ -354,9 +354,22 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_was_stored_is_read_back() {
+    fn cross_fit_ratios_of_halves_are_not_taken_for_those_of_orders() {
         let dir = tempfile::tempdir().unwrap();
         let mut store = RunStore::create(dir.path(), &settings("7")).unwrap();
+        store.add(&row(1)).unwrap();
+        store.finish().unwrap();
+        let frames = Stored::open(dir.path()).unwrap().frames;
+        let errors: Vec<_> = frames[0].attributions.iter().filter_map(|a| a.ratio_error).collect();
+        assert!(!errors.is_empty() && errors.iter().all(|e| e.cross_fit.is_none()), "{errors:?}");
+    }
+
+    #[test]
+    fn what_was_stored_is_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut told = settings("7");
+        told.insert(OF_SINGLE_ORDERS.to_owned(), "32".to_owned());
+        let mut store = RunStore::create(dir.path(), &told).unwrap();
         store.add_plans(&[("abc".to_owned(), b"body")]).unwrap();
         let timeless = |p| FrameRow { stages: vec![(Stage::Network, 1234)], ..row(p) };
         store.add(&timeless(4)).unwrap();

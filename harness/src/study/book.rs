@@ -12,11 +12,12 @@ use rusqlite::{Connection, OpenFlags, Row, params};
 
 use super::StudyError;
 use super::cell::{DataFacts, NetworkFacts};
+use crate::run::Method;
 
 /// Name of the store inside a study's folder.
 pub const FILE_NAME: &str = "study.sqlite";
 /// Schema version that this code writes and reads.
-const SCHEMA: i64 = 2;
+const SCHEMA: i64 = 3;
 
 const TABLES: &str = "
 CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -30,7 +31,11 @@ CREATE TABLE cell (
     frames_asked INTEGER NOT NULL,
     problem TEXT,
     executable TEXT NOT NULL,
-    hash_data TEXT NOT NULL
+    hash_data TEXT NOT NULL,
+    import TEXT,
+    hash_plan TEXT NOT NULL,
+    evaluations INTEGER NOT NULL,
+    made_by TEXT NOT NULL
 ) STRICT;
 CREATE TABLE frame (
     cell TEXT NOT NULL REFERENCES cell(id),
@@ -44,6 +49,7 @@ CREATE TABLE frame (
     confidence REAL NOT NULL,
     pixel_ratio REAL,
     plain_ratio REAL,
+    corrected INTEGER NOT NULL,
     ratio_error REAL,
     proportional REAL,
     inside REAL,
@@ -81,6 +87,8 @@ pub struct Point {
     pub ratio: Option<f64>,
     /// The ratio of the map as it stands.
     pub plain_ratio: Option<f64>,
+    /// Whether `ratio` is the corrected one; if not, it equals `plain_ratio`.
+    pub corrected: bool,
     /// Standard error of the ratio by sampling.
     pub ratio_error: Option<f64>,
     /// Ratio of a map that looks at the whole sign evenly.
@@ -118,7 +126,7 @@ pub struct Entry {
     pub data: DataFacts,
     /// Name of the method in the plan.
     pub method: String,
-    /// `gradcam`, an estimator of Shapley values, or empty.
+    /// `gradcam`, an estimator of Shapley values with its evaluations (`permutation, 962`), or empty.
     pub explainer: String,
     /// Frames that the plan asks for.
     pub asked: usize,
@@ -126,10 +134,42 @@ pub struct Entry {
     pub problem: Option<String>,
     /// Hash of the program that ran the cell; empty if it was not run.
     pub executable: String,
-    /// Hash of the data set; empty if it was not run.
+    /// Hash of the data set; empty if it was not run, or by a program that does not tell.
     pub hash_data: String,
+    /// The run, as the plan names it, if the cell was not run by the study.
+    pub import: Option<String>,
+    /// Hash of the coalition plans; empty without any.
+    pub hash_plan: String,
+    /// Coalitions of a frame, ends and repeats included; 0 without any.
+    pub evaluations: usize,
+    /// What computed it, as far as the store tells: `backend`, `machine.device`, `machine.torch`.
+    pub made_by: BTreeMap<String, String>,
     /// Frames, in the order of their positions.
     pub points: Vec<Point>,
+}
+
+impl Entry {
+    /// `gradcam`, or the estimator of Shapley values; empty for decisions alone.
+    #[must_use]
+    pub fn estimator(&self) -> &str {
+        estimator_of(&self.explainer)
+    }
+
+    /// Name of the method in the run store; none for decisions alone.
+    #[must_use]
+    pub fn attribution(&self) -> Option<&'static str> {
+        match self.estimator() {
+            "" => None,
+            "gradcam" => Some(Method::Gradcam.name()),
+            _ => Some(Method::KernelShap.name()),
+        }
+    }
+}
+
+/// The estimator in [`Entry::explainer`].
+#[must_use]
+pub fn estimator_of(explainer: &str) -> &str {
+    explainer.split(',').next().unwrap_or_default()
 }
 
 /// A whole study in memory.
@@ -187,13 +227,13 @@ impl Book {
                 .prepare("SELECT name, value FROM fact")?
                 .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
                 .collect::<rusqlite::Result<_>>()?;
-            let sql = "SELECT id, network, data, method, explainer, frames_asked, problem, executable, hash_data
-                       FROM cell ORDER BY number";
+            let sql = "SELECT id, network, data, method, explainer, frames_asked, problem, executable, hash_data,
+                       import, hash_plan, evaluations, made_by FROM cell ORDER BY number";
             let mut entries: Vec<Entry> =
                 db.prepare(sql)?.query_map([], entry)?.collect::<rusqlite::Result<_>>()?;
             let sql = "SELECT position, class, class_index, shape, environment, mask_share, predicted, confidence,
                        pixel_ratio, ratio_error, proportional, inside, border, inside_area, border_area, map,
-                       yaw_deg, pitch_deg, pixels_per_metre, plain_ratio FROM frame WHERE cell = ?1 ORDER BY position";
+                       yaw_deg, pitch_deg, pixels_per_metre, plain_ratio, corrected FROM frame WHERE cell = ?1 ORDER BY position";
             let mut query = db.prepare(sql)?;
             for entry in &mut entries {
                 entry.points =
@@ -212,21 +252,28 @@ fn insert(db: &Connection, number: u32, entry: &Entry) -> rusqlite::Result<()> {
     let json = |value: Result<String, serde_json::Error>| value.unwrap_or_default();
     // where a manifest lies is no business of another machine
     let network = NetworkFacts { manifest: None, ..entry.network.clone() };
-    db.prepare_cached("INSERT INTO cell VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?
-        .execute(params![
-            entry.id,
-            number,
-            json(serde_json::to_string(&network)),
-            json(serde_json::to_string(&entry.data)),
-            entry.method,
-            entry.explainer,
-            u32::try_from(entry.asked).unwrap_or(u32::MAX),
-            entry.problem,
-            entry.executable,
-            entry.hash_data,
-        ])?;
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    db.prepare_cached(
+        "INSERT INTO cell VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+    )?
+    .execute(params![
+        entry.id,
+        number,
+        json(serde_json::to_string(&network)),
+        json(serde_json::to_string(&entry.data)),
+        entry.method,
+        entry.explainer,
+        count(entry.asked),
+        entry.problem,
+        entry.executable,
+        entry.hash_data,
+        entry.import,
+        entry.hash_plan,
+        count(entry.evaluations),
+        json(serde_json::to_string(&entry.made_by)),
+    ])?;
     let mut frame = db.prepare_cached(
-        "INSERT INTO frame VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+        "INSERT INTO frame VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)",
     )?;
     for p in &entry.points {
         frame.execute(params![
@@ -241,6 +288,7 @@ fn insert(db: &Connection, number: u32, entry: &Entry) -> rusqlite::Result<()> {
             p.confidence,
             p.ratio,
             p.plain_ratio,
+            p.corrected,
             p.ratio_error,
             p.proportional,
             p.zones.map(|z| z[0]),
@@ -265,17 +313,22 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
         )
     };
     let (network, data): (String, String) = (row.get(1)?, row.get(2)?);
-    let asked: u32 = row.get(5)?;
+    let made_by: String = row.get(12)?;
+    let count = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
     Ok(Entry {
         id: row.get(0)?,
         network: serde_json::from_str(&network).map_err(|e| from_json(1, e))?,
         data: serde_json::from_str(&data).map_err(|e| from_json(2, e))?,
         method: row.get(3)?,
         explainer: row.get(4)?,
-        asked: usize::try_from(asked).unwrap_or(usize::MAX),
+        asked: count(row.get(5)?),
         problem: row.get(6)?,
         executable: row.get(7)?,
         hash_data: row.get(8)?,
+        import: row.get(9)?,
+        hash_plan: row.get(10)?,
+        evaluations: count(row.get(11)?),
+        made_by: serde_json::from_str(&made_by).map_err(|e| from_json(12, e))?,
         points: Vec::new(),
     })
 }
@@ -302,6 +355,7 @@ fn point(row: &Row<'_>) -> rusqlite::Result<Point> {
         confidence: row.get(7)?,
         ratio: row.get(8)?,
         plain_ratio: row.get(19)?,
+        corrected: row.get(20)?,
         ratio_error: row.get(9)?,
         proportional: row.get(10)?,
         zones,
@@ -327,6 +381,7 @@ mod tests {
             confidence: 0.75,
             ratio: Some(0.1 + 0.2),
             plain_ratio: Some(0.25),
+            corrected: true,
             ratio_error: None,
             proportional: Some(0.8),
             zones: Some([0.1, 0.2, 0.3, 0.4]),
@@ -343,6 +398,11 @@ mod tests {
             },
             data: DataFacts { name: "synthetic:CF/test".to_owned(), ..DataFacts::default() },
             asked: 2,
+            explainer: "permutation, 962".to_owned(),
+            import: Some("desktop/a".to_owned()),
+            hash_plan: "00ff".to_owned(),
+            evaluations: 962,
+            made_by: BTreeMap::from([("backend".to_owned(), "torch".to_owned())]),
             points: vec![point, bare],
             ..Entry::default()
         };
@@ -357,6 +417,10 @@ mod tests {
         book.write(folder.path()).unwrap();
         book.write(folder.path()).unwrap();
         assert_eq!(Book::read(folder.path()).unwrap(), book);
+        let named = |e: &Entry| (e.estimator().to_owned(), e.attribution());
+        let [explained, decided] = [&book.entries[0], &book.entries[1]].map(named);
+        assert_eq!(explained, ("permutation".to_owned(), Some("kernel-shap")));
+        assert_eq!(decided, (String::new(), None));
         let error = Book::read(&folder.path().join("none")).unwrap_err().to_string();
         assert!(error.contains("roadgaze study"), "{error}");
     }

@@ -5,11 +5,33 @@ use std::path::PathBuf;
 
 use datasets::sets::{Set, SetName};
 use models::Manifest;
+use models::manifest::Accuracy;
 use serde::{Deserialize, Serialize};
 
 use super::StudyError;
+use super::import::{self, Import};
 use super::plan::{GridBlock, MethodSettings, NetworkEntry, StudyPlan};
-use crate::run::{Method, RunPlan, Shard};
+use crate::attribution::Plan;
+use crate::run::{Method, RunPlan, ShapSettings};
+
+/// Who tells an accuracy that no cell of the study measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Told {
+    /// The network's manifest.
+    Manifest,
+    /// The plan of the study.
+    Plan,
+}
+
+/// An accuracy that is known without a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KnownAccuracy {
+    /// Who tells it.
+    pub told: Told,
+    /// Set, share, number of pictures and interval.
+    pub figures: Accuracy,
+}
 
 /// What is known of a network before it is loaded.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -26,27 +48,44 @@ pub struct NetworkFacts {
     pub strength: Option<f64>,
     /// Hash of the model file; empty if the network does not exist.
     pub sha256: String,
+    /// Hash of the network in floating point that it was quantized from; empty where nobody says.
+    #[serde(default)]
+    pub float_sha256: String,
     /// Manifest, if the network exists.
     pub manifest: Option<PathBuf>,
     /// Why it cannot be used.
     pub missing: Option<String>,
+    /// Accuracy measured elsewhere: rows of the manifest, then those of the plan.
+    #[serde(default)]
+    pub accuracy: Vec<KnownAccuracy>,
+}
+
+fn known(told: Told, rows: &[Accuracy]) -> impl Iterator<Item = KnownAccuracy> {
+    rows.iter().map(move |figures| KnownAccuracy { told, figures: figures.clone() })
 }
 
 impl NetworkFacts {
-    /// Looks the network up in the zoo or by its path; one that is not there is no error.
+    /// What the plan alone tells, whether the network exists or not.
     #[must_use]
-    pub fn find(entry: &NetworkEntry) -> Self {
-        let model = entry.model.as_ref().unwrap_or(&entry.name);
-        let found = models::zoo::find(model).and_then(|path| Ok((Manifest::read(&path)?, path)));
+    pub fn planned(entry: &NetworkEntry) -> Self {
         let named = |value: &Option<String>| value.clone().unwrap_or_default();
-        let mut facts = Self {
+        Self {
             name: entry.name.clone(),
             architecture: named(&entry.architecture),
             train: named(&entry.train),
             precision: named(&entry.precision),
             strength: entry.strength,
+            accuracy: known(Told::Plan, &entry.accuracy).collect(),
             ..Self::default()
-        };
+        }
+    }
+
+    /// Looks the network up in the zoo or by its path; one that is not there is no error.
+    #[must_use]
+    pub fn find(entry: &NetworkEntry) -> Self {
+        let model = entry.model.as_ref().unwrap_or(&entry.name);
+        let found = models::zoo::find(model).and_then(|path| Ok((Manifest::read(&path)?, path)));
+        let mut facts = Self::planned(entry);
         match found {
             Ok((manifest, path)) => {
                 let told = |key: &str| {
@@ -60,6 +99,12 @@ impl NetworkFacts {
                 fill(&mut facts.architecture, manifest.architecture.clone());
                 fill(&mut facts.train, told("set"));
                 fill(&mut facts.precision, manifest.precision.name().to_owned());
+                let dose = manifest.training.get("strength").and_then(toml::Value::as_float);
+                facts.strength = facts.strength.or(dose);
+                facts.accuracy.splice(0..0, known(Told::Manifest, &manifest.accuracy));
+                let calibration = manifest.training.get("calibration");
+                let float = calibration.and_then(|c| c.get("from_sha256")).and_then(|v| v.as_str());
+                facts.float_sha256 = float.unwrap_or_default().to_owned();
                 facts.sha256 = manifest.sha256;
                 facts.manifest = Some(path);
             }
@@ -78,12 +123,6 @@ impl NetworkFacts {
     #[must_use]
     pub fn is_integer(&self) -> bool {
         self.precision.starts_with("int8")
-    }
-
-    /// Cost of a forward pass against the integer network's.
-    fn weight(&self) -> f64 {
-        // measured for ResNet50 on AVX2: 120 against 50 ms
-        if self.is_integer() { 1.0 } else { 2.4 }
     }
 }
 
@@ -159,7 +198,7 @@ impl DataFacts {
         self.split == "test" && self.corner_case.is_empty() && self.environment.is_empty()
     }
 
-    fn slug(&self) -> String {
+    pub(super) fn slug(&self) -> String {
         let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
         let body = self.name.strip_prefix(datasets::sets::spec::PREFIX).unwrap_or(&self.name);
         body.chars().map(plain).collect::<String>().trim_matches('-').to_owned()
@@ -182,12 +221,14 @@ pub struct Cell {
     pub data: DataFacts,
     /// Name of the method in the plan.
     pub method: String,
-    /// The run.
+    /// The run; of an import what it must be.
     pub plan: RunPlan,
+    /// Where the run lies if it is not the study's own.
+    pub import: Option<Import>,
 }
 
 impl Cell {
-    fn new(
+    pub(super) fn new(
         network: &NetworkFacts,
         model: &str,
         data: DataFacts,
@@ -213,33 +254,45 @@ impl Cell {
             _ => String::new(),
         };
         let id = format!("cells/{}/{}/{name}{evaluations}-{frames}", network.name, data.slug());
-        Self { id, network: network.clone(), data, method: name.to_owned(), plan }
+        let network = network.clone();
+        Self { id, network, data, method: name.to_owned(), plan, import: None }
     }
 
-    /// Name of what explains: `gradcam`, or the estimator of Shapley values; empty for decisions alone.
+    /// Name of what explains: `gradcam`, or the estimator of Shapley values with its evaluations, because what fewer of them
+    /// say is another measure; empty for decisions alone.
     #[must_use]
-    pub fn explainer(&self) -> String {
+    pub fn explainer(&self, evaluations: usize) -> String {
+        let shap = &self.plan.shap;
         match self.plan.attribute.first() {
             Some(Method::Gradcam) => Method::Gradcam.name().to_owned(),
-            Some(Method::KernelShap) => self.plan.shap.estimator.name().to_owned(),
+            Some(Method::KernelShap) if shap.precision.is_some() => {
+                format!("{}, up to {evaluations}", shap.estimator.name())
+            }
+            Some(Method::KernelShap) => format!("{}, {evaluations}", shap.estimator.name()),
             None => String::new(),
         }
     }
 
-    /// Cost of a frame in forward passes of an integer network, on as many threads as evaluate coalitions.
+    /// Coalitions of a frame, ends and repeats included; 0 if none are evaluated.
     #[must_use]
-    pub fn cost_of_frame(&self, threads: usize) -> f64 {
-        let shap = match self.plan.attribute.first() {
-            Some(Method::KernelShap) => self.plan.shap.evaluations as f64 / threads.max(1) as f64,
-            _ => 0.0,
-        };
-        self.network.weight() * (1.0 + shap)
+    pub fn evaluations(&self) -> usize {
+        match self.plan.attribute.first() {
+            Some(Method::KernelShap) => coalitions(&self.plan.shap),
+            _ => 0,
+        }
     }
 
-    /// Cost of the whole cell on one thread: the same on every machine, so that shards are.
-    fn cost(&self) -> f64 {
-        self.plan.frames as f64 * self.cost_of_frame(1)
+    /// Name of the method in the run store; none for decisions alone.
+    #[must_use]
+    pub fn attribution(&self) -> Option<&'static str> {
+        self.plan.attribute.first().map(|method| method.name())
     }
+}
+
+/// Coalitions that settings lead to, ends and repeats included: as many as whole units of the sample make up.
+pub(super) fn coalitions(shap: &ShapSettings) -> usize {
+    Plan::draw(shap.estimator, shap.grid, shap.evaluations, shap.seed)
+        .map_or(shap.evaluations, |plan| plan.coalitions().len())
 }
 
 /// Pictures that every run keeps for its own report.
@@ -274,6 +327,7 @@ pub fn cells(plan: &StudyPlan) -> Result<Vec<Cell>, StudyError> {
             }
         }
     }
+    cells.extend(import::cells(plan)?);
     Ok(cells)
 }
 
@@ -304,25 +358,6 @@ fn data_of(grid: &GridBlock) -> Result<Vec<DataFacts>, StudyError> {
         .collect()
 }
 
-/// The cells of a shard: longest first, each to the shard with the least to do, so that all end at about the same time. The
-/// order within a shard stays that of the plan.
-#[must_use]
-pub fn shard(cells: Vec<Cell>, shard: Option<Shard>) -> Vec<Cell> {
-    let Some(shard) = shard else { return cells };
-    let mut order: Vec<usize> = (0..cells.len()).collect();
-    order.sort_by(|&a, &b| cells[b].cost().total_cmp(&cells[a].cost()).then(a.cmp(&b)));
-    let parts = usize::try_from(shard.of).unwrap_or(1);
-    let mine = usize::try_from(shard.number - 1).unwrap_or(0);
-    let mut load = vec![0.0_f64; parts];
-    let mut owner = vec![0; cells.len()];
-    for i in order {
-        let least = (0..parts).min_by(|&a, &b| load[a].total_cmp(&load[b])).unwrap_or(0);
-        load[least] += cells[i].cost();
-        owner[i] = least;
-    }
-    cells.into_iter().zip(owner).filter(|(_, o)| *o == mine).map(|(cell, _)| cell).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -340,7 +375,7 @@ mod tests {
         assert_eq!(cells.len(), 4 + 4 + 2, "the last block repeats a cell");
         assert_eq!(cells[0].id, "cells/nobody/CF-test/cam-8");
         assert_eq!(cells[2].id, "cells/nobody/CF-test/shap-98-8");
-        assert_eq!(cells[2].explainer(), "permutation");
+        assert_eq!(cells[2].explainer(cells[2].evaluations()), "permutation, 98");
         let fog = &cells[5].data;
         assert_eq!((fog.corner_case.as_str(), fog.severity), ("fog", 5));
         assert_eq!(cells[8].data.environment, "coast");
@@ -352,19 +387,30 @@ mod tests {
     }
 
     #[test]
-    fn shards_share_all_cells_out_evenly() {
-        let all = cells(&StudyPlan::parse(PLAN, "p").unwrap()).unwrap();
-        let whole: f64 = all.iter().map(Cell::cost).sum();
-        let mut ids = Vec::new();
-        for number in 1..=2 {
-            let part = shard(all.clone(), Some(Shard { number, of: 2 }));
-            let cost: f64 = part.iter().map(Cell::cost).sum();
-            assert!((cost / whole - 0.5).abs() < 0.1, "{cost} of {whole}");
-            ids.extend(part.into_iter().map(|c| c.id));
-        }
-        ids.sort();
-        let mut wanted: Vec<String> = all.into_iter().map(|c| c.id).collect();
-        wanted.sort();
-        assert_eq!(ids, wanted);
+    fn accuracy_comes_from_the_manifest_and_then_from_the_plan() {
+        let row = Accuracy { set: "UH/test".to_owned(), top1: 0.5, n: 10, ci95: None };
+        let entry = NetworkEntry {
+            name: "resnet50-cf".to_owned(),
+            accuracy: vec![row.clone()],
+            ..NetworkEntry::default()
+        };
+        let facts = NetworkFacts::find(&entry);
+        let (last, first) = facts.accuracy.split_last().unwrap();
+        assert_eq!((last.told, &last.figures), (Told::Plan, &row));
+        assert!(first.iter().any(|k| k.told == Told::Manifest && k.figures.set == "CF/test"));
+        // the column of an older study has no such list
+        let old = serde_json::to_string(&NetworkFacts::default()).unwrap();
+        let old = old.replace(",\"accuracy\":[]", "");
+        assert!(!old.contains("accuracy"), "{old}");
+        assert_eq!(serde_json::from_str::<NetworkFacts>(&old).unwrap(), NetworkFacts::default());
+    }
+
+    #[test]
+    fn a_manifest_tells_which_network_it_was_quantized_from() {
+        let named = |name: &str| NetworkEntry { name: name.to_owned(), ..NetworkEntry::default() };
+        let integer = NetworkFacts::find(&named("resnet50-cf"));
+        let float = NetworkFacts::find(&named("resnet50-cf.f16"));
+        assert_eq!(integer.float_sha256, float.sha256);
+        assert!(float.float_sha256.is_empty() && !float.sha256.is_empty());
     }
 }

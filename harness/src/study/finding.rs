@@ -45,6 +45,12 @@ impl Ruling {
             Self::Missing => "not measured",
         }
     }
+
+    /// Whether the figures say something, whichever way.
+    #[must_use]
+    pub const fn is_decided(self) -> bool {
+        matches!(self, Self::Reproduced | Self::NotReproduced | Self::Answered)
+    }
 }
 
 /// One statement and how it came out.
@@ -247,6 +253,9 @@ pub struct Finding {
     pub id: String,
     /// The question.
     pub question: String,
+    /// What to take away, one sentence with number and interval; none: the first verdict that is decided says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headline: Option<String>,
     /// What was compared, how, and by which definition.
     pub definition: String,
     /// Verdicts.

@@ -11,8 +11,13 @@ pub mod analysis;
 pub mod book;
 pub mod cell;
 pub mod collect;
+mod cost;
+mod derived;
 pub mod evidence;
 pub mod finding;
+pub mod import;
+mod latex;
+mod overview;
 mod page;
 mod paper;
 pub mod plan;
@@ -24,6 +29,7 @@ pub use analysis::analyse;
 pub use book::Book;
 pub use cell::{Cell, cells};
 pub use collect::collect;
+pub use cost::shard;
 pub use finding::Findings;
 pub use plan::StudyPlan;
 pub use verify::{Check, verify};
@@ -147,14 +153,23 @@ pub fn report(folder: &Path) -> Result<Findings, StudyError> {
     let json = serde_json::to_string_pretty(&findings)
         .map_err(|source| StudyError::Json { place: RESULTS.to_owned(), source })?;
     write(&folder.join(RESULTS), &json)?;
-    write(&folder.join(REPORT), &page::html(&book, &findings)?)?;
     let tables = folder.join(TABLES);
     fs::create_dir_all(&tables).map_err(|source| StudyError::file(&tables, source))?;
-    for table in findings.findings.iter().flat_map(|f| &f.tables) {
-        write(&tables.join(format!("{}.csv", table.name)), &tables::csv(table)?)?;
-        write(&tables.join(format!("{}.tex", table.name)), &tables::latex(table))?;
+    for (name, text) in texts(&book, &findings)? {
+        write(&folder.join(name), &text)?;
     }
     Ok(findings)
+}
+
+/// Report and tables, of which every byte follows from the book: path inside the folder of the study, and text.
+fn texts(book: &Book, findings: &Findings) -> Result<Vec<(String, String)>, StudyError> {
+    let mut texts = vec![(REPORT.to_owned(), page::html(book, findings)?)];
+    let verdicts = overview::verdict_table(findings);
+    for table in findings.findings.iter().flat_map(|f| &f.tables).chain([&verdicts]) {
+        texts.push((format!("{TABLES}/{}.csv", table.name), tables::csv(table)?));
+        texts.push((format!("{TABLES}/{}.tex", table.name), latex::latex(table)));
+    }
+    Ok(texts)
 }
 
 /// Whole or not at all.

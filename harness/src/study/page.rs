@@ -1,16 +1,25 @@
-//! `report.html` of a study: question, verdict, figure, number with interval; one file, light and dark.
-
-use std::collections::BTreeMap;
+//! `report.html` of a study: a line for each question, then verdicts, figures and tables; one file, light and dark.
+//!
+//! Made to be read in ten minutes: of each question three verdicts, one figure and short tables stand open, all else is folded.
+//! Everything follows from the book alone, so `verify` can make the page again and compare bytes.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 
 use super::StudyError;
 use super::book::Book;
-use super::finding::{Figure, Finding, Findings, Item, Ruling, Table};
+use super::finding::{Figure, Finding, Findings, Item, Ruling, Table, Verdict};
+use super::overview;
 use crate::report::interval_chart::{self, Line, Row};
 
 const STYLE: &str = include_str!("../report/page.css");
 const OWN_STYLE: &str = include_str!("page.css");
+
+/// Verdicts of a question that stand open.
+const OPEN_VERDICTS: usize = 3;
+/// Rows of a table, or of a list, that stand open.
+const OPEN_ROWS: usize = 12;
+/// Facts of the machine that collected have names that begin so.
+const MACHINE: &str = "machine.";
 
 /// The page.
 pub(super) fn html(book: &Book, findings: &Findings) -> Result<String, StudyError> {
@@ -60,52 +69,97 @@ fn badge(ruling: Ruling) -> Markup {
 }
 
 fn overview(findings: &Findings) -> Markup {
-    let mut counts: BTreeMap<Ruling, usize> = BTreeMap::new();
-    for verdict in findings.findings.iter().flat_map(|f| &f.verdicts) {
-        *counts.entry(verdict.ruling).or_default() += 1;
-    }
+    let all = findings.findings.iter().flat_map(|f| &f.verdicts);
     markup! {
         section class="overview" {
-            p { @for (ruling, n) in &counts { (badge(*ruling)) " " (n) "\u{2003}" } }
-            ol {
-                @for finding in &findings.findings {
-                    li {
-                        a href=(format!("#{}", finding.id)) { (finding.question) }
-                        span class="marks" { @for v in &finding.verdicts { (dot(v.ruling)) } }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn dot(ruling: Ruling) -> Markup {
-    let class = format!("pip {}", ruling.words().replace(' ', "-"));
-    markup! { span class=(class) title=(ruling.words()) {} }
-}
-
-fn section(finding: &Finding) -> Result<Markup, StudyError> {
-    let figures: Vec<Markup> = finding.figures.iter().map(figure).collect::<Result<_, _>>()?;
-    Ok(markup! {
-        section id=(finding.id) {
-            h2 { (finding.question) }
-            div class="verdicts" {
-                @for v in &finding.verdicts {
-                    div class="verdict" {
-                        p { (badge(v.ruling)) " " strong { (v.what) } }
-                        dl {
-                            @if let Some(published) = &v.published { dt { "published" } dd { (published) } }
-                            dt { "found" } dd { (v.found) }
-                            dt { "why" } dd class="small" { (v.why) }
+            p { (tally(all)) }
+            table {
+                thead { tr { th { "question" } th { "what was found" } th { "verdict" } } }
+                tbody {
+                    @for finding in &findings.findings {
+                        tr {
+                            td { a href=(format!("#{}", finding.id)) { (finding.question) } }
+                            td { (overview::headline(finding)) }
+                            td { (rulings(finding)) }
                         }
                     }
                 }
             }
-            @for figure in &figures { (figure) }
+            p class="small" { "What was found is that of the first verdict that is decided, where the question has no sentence of its own." }
+        }
+    }
+}
+
+/// The verdict that the overview's sentence is about, and how the others came out.
+fn rulings(finding: &Finding) -> Markup {
+    let verdicts = overview::ordered(finding);
+    markup! {
+        @if let Some((first, others)) = verdicts.split_first() {
+            (badge(first.ruling))
+            @if !others.is_empty() {
+                p class="small" { "others: " (words(others.iter().copied())) }
+            }
+        }
+    }
+}
+
+/// How often each ruling was given, as badges.
+fn tally<'a>(verdicts: impl IntoIterator<Item = &'a Verdict>) -> Markup {
+    markup! { @for (ruling, n) in overview::counts(verdicts) { (badge(ruling)) " " (n) "\u{2003}" } }
+}
+
+/// The same in words.
+fn words<'a>(verdicts: impl IntoIterator<Item = &'a Verdict>) -> String {
+    let counts = overview::counts(verdicts);
+    let parts: Vec<String> = counts.iter().map(|(r, n)| format!("{n} {}", r.words())).collect();
+    parts.join(", ")
+}
+
+fn section(finding: &Finding) -> Result<Markup, StudyError> {
+    let figures: Vec<Markup> = finding.figures.iter().map(figure).collect::<Result<_, _>>()?;
+    // a figure without a mark is nothing to look at
+    let figures: Vec<Markup> = figures.into_iter().filter(|f| !f.0.is_empty()).collect();
+    let verdicts = overview::ordered(finding);
+    let (open, folded) = verdicts.split_at(verdicts.len().min(OPEN_VERDICTS));
+    Ok(markup! {
+        section id=(finding.id) {
+            h2 { (finding.question) }
+            @if let Some(headline) = &finding.headline { p class="headline" { (headline) } }
+            div class="verdicts" { @for v in open { (card(v)) } }
+            @for figure in figures.iter().take(1) { (figure) }
+            @if !folded.is_empty() {
+                details {
+                    summary { (more(folded.len(), "verdict")) ": " (words(folded.iter().copied())) }
+                    div class="verdicts" { @for v in folded { (card(v)) } }
+                }
+            }
+            @if figures.len() > 1 {
+                details {
+                    summary { (more(figures.len() - 1, "figure")) }
+                    @for figure in &figures[1..] { (figure) }
+                }
+            }
             @for t in &finding.tables { (table(t)) }
             details { summary { "How this is defined" } p class="small" { (finding.definition) } }
         }
     })
+}
+
+fn more(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 more {what}") } else { format!("{n} more {what}s") }
+}
+
+fn card(v: &Verdict) -> Markup {
+    markup! {
+        div class="verdict" {
+            p { (badge(v.ruling)) " " strong { (v.what) } }
+            dl {
+                @if let Some(published) = &v.published { dt { "published" } dd { (published) } }
+                dt { "found" } dd { (v.found) }
+            }
+            details { summary class="small" { "why" } p class="small" { (v.why) } }
+        }
+    }
 }
 
 fn figure(figure: &Figure) -> Result<Markup, StudyError> {
@@ -170,11 +224,11 @@ fn table(table: &Table) -> Markup {
         p class="small" { "tables/" (table.name) ".csv, tables/" (table.name) ".tex" }
     };
     markup! {
-        @if !table.rows.is_empty() {
-            details open[table.rows.len() <= 12] {
-                summary { (table.title) ", " (table.rows.len()) @if table.rows.len() == 1 { " row" } @else { " rows" } }
-                (body)
-            }
+        @if table.rows.len() > OPEN_ROWS {
+            details { summary { (table.title) ", " (table.rows.len()) " rows" } (body) }
+        } @else if !table.rows.is_empty() {
+            h3 { (table.title) }
+            (body)
         }
     }
 }
@@ -185,7 +239,7 @@ fn missing(findings: &Findings) -> Markup {
             h2 { "What is missing" }
             @if findings.missing.is_empty() { p { "Nothing: every cell of the grid is complete." } }
             @else {
-                details open[findings.missing.len() <= 12] {
+                details open[findings.missing.len() <= OPEN_ROWS] {
                     summary { (findings.missing.len()) " networks and cells" }
                     dl { @for (what, why) in &findings.missing { dt { (what) } dd { (why) } } }
                 }
@@ -195,18 +249,144 @@ fn missing(findings: &Findings) -> Markup {
 }
 
 fn facts(book: &Book) -> Markup {
+    // the machine is the one that collected; the cells may have been run on others
+    let machine = book.facts.iter().filter_map(|(n, v)| Some((n.strip_prefix(MACHINE)?, v)));
+    let apart =
+        |name: &str| matches!(name, "plan" | "title" | "about") || name.starts_with(MACHINE);
     markup! {
         section id="facts" {
-            h2 { "How this was measured" }
+            h2 { "Program, plan and machine" }
             details {
-                summary { "Program, machine and plan" }
-                dl {
-                    @for (name, value) in book.facts.iter().filter(|(n, _)| !matches!(n.as_str(), "plan" | "title" | "about")) {
-                        dt { (name) } dd { (value) }
-                    }
-                }
+                summary { "Program and plan" }
+                dl { @for (name, value) in book.facts.iter().filter(|(n, _)| !apart(n)) { dt { (name) } dd { (value) } } }
                 pre { (book.facts.get("plan").map_or("", String::as_str)) }
             }
+            details {
+                summary { "Collected on" }
+                dl { @for (name, value) in machine { dt { (name) } dd { (value) } } }
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::study::finding::{FINDINGS_SCHEMA, Mark};
+
+    fn table_of(name: &str, rows: usize) -> Table {
+        let mut table = Table::new(name, name, &["column"]);
+        table.rows = vec![vec![Item::Count(1)]; rows];
+        table
+    }
+
+    /// A question with five verdicts, an empty figure and three others, a short table and a long one.
+    fn findings() -> Findings {
+        let rulings = [
+            Ruling::Undecided,
+            Ruling::Missing,
+            Ruling::NotReproduced,
+            Ruling::Undecided,
+            Ruling::Answered,
+        ];
+        let verdicts = rulings.iter().enumerate().map(|(i, &ruling)| Verdict {
+            what: format!("statement {i}"),
+            published: None,
+            found: format!("+0.{i} (+0.1 to +0.9)"),
+            ruling,
+            why: "because of the rule".to_owned(),
+        });
+        let figure = |marks: usize| Figure::Intervals {
+            title: "title".to_owned(),
+            axis: "axis".to_owned(),
+            marks: vec![
+                Mark { name: "m".to_owned(), group: String::new(), value: 0.5, ci95: None };
+                marks
+            ],
+            published: None,
+            line: None,
+        };
+        let finding = Finding {
+            id: "one".to_owned(),
+            question: "Is it so?".to_owned(),
+            headline: None,
+            definition: "definition".to_owned(),
+            verdicts: verdicts.collect(),
+            figures: [0, 1, 1, 1].map(figure).to_vec(),
+            tables: vec![table_of("short", OPEN_ROWS), table_of("long", OPEN_ROWS + 1)],
+        };
+        Findings {
+            schema: FINDINGS_SCHEMA,
+            title: "t".to_owned(),
+            about: String::new(),
+            cells: [1, 0, 0],
+            findings: vec![finding],
+            missing: Vec::new(),
+        }
+    }
+
+    /// What a reader sees who opens nothing.
+    fn open_part(html: &str) -> String {
+        let (mut out, mut depth) = (String::new(), 0_usize);
+        for (i, part) in html.split("<details").enumerate() {
+            depth += usize::from(i > 0);
+            let mut pieces = part.split("</details>");
+            let first = pieces.next().unwrap_or("");
+            if depth == 0 {
+                out.push_str(first);
+            }
+            for piece in pieces {
+                depth -= 1;
+                if depth == 0 {
+                    out.push_str(piece);
+                }
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn the_overview_has_a_line_with_number_and_verdict_for_each_question() {
+        let mut findings = findings();
+        let page = |findings: &Findings| html(&Book::default(), findings).unwrap();
+        let row = "<a href=\"#one\">Is it so?</a></td><td>statement 2: +0.2 (+0.1 to +0.9)</td>";
+        let text = page(&findings);
+        assert!(text.contains(row), "{text}");
+        let after = text.split(row).nth(1).unwrap();
+        assert!(after.starts_with("<td><span class=\"badge not-reproduced\">"), "{after}");
+        assert!(after.contains("others: 2 undecided, 1 answered, 1 not measured"), "{after}");
+        findings.findings[0].headline = Some("It is so, by 0.2.".to_owned());
+        let text = page(&findings);
+        assert!(text.contains("</a></td><td>It is so, by 0.2.</td>"), "{text}");
+        assert!(text.contains("<p class=\"headline\">It is so, by 0.2.</p>"), "{text}");
+    }
+
+    #[test]
+    fn a_question_shows_three_verdicts_one_figure_and_short_tables_and_folds_the_rest() {
+        let text = html(&Book::default(), &findings()).unwrap();
+        let open = open_part(&text);
+        let count = |text: &str, what: &str| text.matches(what).count();
+        let (card, chart) = ("class=\"verdict\"", "<figure");
+        assert_eq!((count(&text, card), count(&open, card)), (5, OPEN_VERDICTS));
+        assert_eq!((count(&text, chart), count(&open, chart)), (3, 1));
+        assert!(open.contains("tables/short.csv") && !open.contains("tables/long.csv"), "{open}");
+        assert!(text.contains("tables/long.csv") && text.contains("long, 13 rows"));
+        assert!(text.contains("2 more verdicts: 1 undecided, 1 not measured"), "{text}");
+        assert!(text.contains("2 more figures"));
+        assert!(!open.contains("because of the rule") && !open.contains("definition"), "{open}");
+    }
+
+    #[test]
+    fn the_machine_is_the_one_that_collected() {
+        let facts = [("machine.cpu", "some cpu"), ("roadgaze", "0.1.0"), ("plan", "title = 't'")];
+        let facts = facts.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let book = Book { facts: BTreeMap::from(facts), entries: Vec::new() };
+        let text = html(&book, &findings()).unwrap();
+        let machine = "<summary>Collected on</summary><dl><dt>cpu</dt><dd>some cpu</dd></dl>";
+        assert!(text.contains(machine), "{text}");
+        assert!(text.contains("<dl><dt>roadgaze</dt><dd>0.1.0</dd></dl>"), "{text}");
+        assert!(!text.contains("How this was measured"));
     }
 }

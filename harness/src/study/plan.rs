@@ -14,11 +14,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use datasets::sets::Set;
+use models::manifest::Accuracy;
 use serde::{Deserialize, Serialize};
 
 use super::StudyError;
+use super::import::{self, ImportEntry};
 use crate::attribution::{GradCamSettings, Upsampling};
 use crate::run::{Method, ShapSettings, Target};
 
@@ -41,13 +44,19 @@ pub struct StudyPlan {
     #[serde(default)]
     pub threads: usize,
     /// Networks, those that do not exist yet among them.
-    #[serde(rename = "network")]
+    #[serde(default, rename = "network")]
     pub networks: Vec<NetworkEntry>,
     /// Ways to explain, by name.
     pub method: BTreeMap<String, MethodSettings>,
     /// Blocks of the grid, worked through in this order.
-    #[serde(rename = "grid")]
+    #[serde(default, rename = "grid")]
     pub grids: Vec<GridBlock>,
+    /// Runs that exist already, taken in as cells.
+    #[serde(default, rename = "import", skip_serializing_if = "Vec::is_empty")]
+    pub imports: Vec<ImportEntry>,
+    /// Where relative paths of imports start: the folder of the plan's file, or the current one (empty) for a built-in plan.
+    #[serde(skip)]
+    pub folder: PathBuf,
 }
 
 /// A network; what is not named is taken from its manifest.
@@ -71,6 +80,23 @@ pub struct NetworkEntry {
     /// Strength of the correlation of its training set, 0 to 1, where that is not the set's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strength: Option<f64>,
+    /// Accuracy that was measured elsewhere, for a network that no longer exists or never was in the zoo.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accuracy: Vec<Accuracy>,
+}
+
+/// What is wrong with a row of `[[network.accuracy]]`: what was expected, and what was found.
+fn wrong_accuracy(row: &Accuracy) -> Option<(&'static str, String)> {
+    let [low, high] = row.ci95.unwrap_or([row.top1; 2]);
+    if row.set.strip_suffix("/test").and_then(Set::from_name).is_none() {
+        return Some(("the test half of a set, such as CF/test", format!("`{}`", row.set)));
+    }
+    if row.n == 0 {
+        return Some(("pictures", "n = 0".to_owned()));
+    }
+    let ordered = 0.0 <= low && low <= row.top1 && row.top1 <= high && high <= 1.0;
+    (!ordered)
+        .then(|| ("0 <= low <= top1 <= high <= 1", format!("{} in {low} to {high}", row.top1)))
 }
 
 /// How decisions are explained.
@@ -128,7 +154,8 @@ impl StudyPlan {
             problem: source.to_string(),
             remedy: format!("name a file, or a built-in plan: {}", names(&BUILT_IN)),
         })?;
-        Self::parse(&text, name)
+        let folder = Path::new(name).parent().map(Path::to_owned).unwrap_or_default();
+        Ok(Self { folder, ..Self::parse(&text, name)? })
     }
 
     /// Read a plan from text; `place` is where it came from.
@@ -163,6 +190,9 @@ impl StudyPlan {
         for grid in &mut self.grids {
             grid.frames = grid.frames.min(frames.unwrap_or(usize::MAX));
         }
+        for import in &mut self.imports {
+            import.frames = [import.frames, frames].into_iter().flatten().min();
+        }
         for method in self.method.values_mut() {
             let shap = &mut method.shap;
             shap.evaluations = shap.evaluations.min(evaluations.unwrap_or(usize::MAX));
@@ -181,9 +211,8 @@ impl StudyPlan {
         };
         let mut known = BTreeSet::new();
         for network in &self.networks {
-            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-            if network.name.is_empty() || !network.name.chars().all(plain) {
-                let expected = "letters, digits, -, . and _ (a file goes into `model`)".to_owned();
+            if !is_plain_name(&network.name) {
+                let expected = format!("{NAME_RULE} (a file goes into `model`)");
                 return wrong("network.name".into(), expected, &format!("`{}`", network.name));
             }
             if !known.insert(network.name.as_str()) {
@@ -193,6 +222,10 @@ impl StudyPlan {
             if let Some(strength) = network.strength.filter(|s| !(0.0..=1.0).contains(s)) {
                 let at = format!("network {}, strength", network.name);
                 return wrong(at, "a number from 0 to 1".into(), &strength.to_string());
+            }
+            if let Some((expected, found)) = network.accuracy.iter().find_map(wrong_accuracy) {
+                let at = format!("network {}, accuracy", network.name);
+                return wrong(at, expected.to_owned(), &found);
             }
         }
         for (name, method) in &self.method {
@@ -219,6 +252,9 @@ impl StudyPlan {
                 );
             }
         }
+        if let Some((at, expected, found)) = import::wrong(self) {
+            return wrong(at, expected, &found);
+        }
         for (number, grid) in (1..).zip(&self.grids) {
             let at = |what: &str| format!("grid {number}, {what}");
             if let Some(other) = grid.networks.iter().find(|n| !known.contains(n.as_str())) {
@@ -242,6 +278,15 @@ impl StudyPlan {
         }
         Ok(())
     }
+}
+
+/// What [`is_plain_name`] asks for.
+pub(super) const NAME_RULE: &str = "letters, digits, -, . and _";
+
+/// Whether a name of a network can be that of a folder everywhere.
+pub(super) fn is_plain_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    !name.is_empty() && name.chars().all(plain)
 }
 
 fn names(plans: &[(&str, &str)]) -> String {
@@ -296,6 +341,23 @@ mod tests {
         }
         let error = StudyPlan::open("nowhere.toml").unwrap_err().to_string();
         assert!(error.contains("zoo, paper"), "{error}");
+    }
+
+    #[test]
+    fn accuracy_of_a_network_that_is_gone_may_stand_in_the_plan() {
+        let row = "name = 'a'\n[[network.accuracy]]\nset = 'CF/test'\ntop1 = 0.9996\nn = 49200\nci95 = [0.9994, 0.9997]\n";
+        let text = SMALL.replace("name = 'a'\n", row);
+        let plan = StudyPlan::parse(&text, "p").unwrap();
+        assert_eq!(plan.networks[0].accuracy[0].n, 49_200);
+        assert_eq!(StudyPlan::parse(&plan.to_toml().unwrap(), "p").unwrap(), plan);
+        for (from, to, problem) in [
+            ("CF/test", "CF/train", "network a, accuracy: expected the test half of a set"),
+            ("49200", "0", "found n = 0"),
+            ("top1 = 0.9996", "top1 = 99.96", "found 99.96 in 0.9994 to 0.9997"),
+        ] {
+            let error = StudyPlan::parse(&text.replace(from, to), "p").unwrap_err().to_string();
+            assert!(error.contains(problem), "{error}");
+        }
     }
 
     #[test]

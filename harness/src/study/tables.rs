@@ -1,4 +1,4 @@
-//! Tables of a study as CSV (numbers in columns of their own) and as LaTeX (`tabular` with booktabs rules).
+//! Tables of a study as CSV, numbers in columns of their own.
 
 use super::StudyError;
 use super::finding::{Item, Table};
@@ -58,51 +58,6 @@ fn plain(item: &Item) -> String {
     }
 }
 
-/// A `table` environment for the package booktabs.
-pub(super) fn latex(table: &Table) -> String {
-    let words = |i: usize| {
-        table
-            .rows
-            .iter()
-            .all(|row| matches!(row.get(i), None | Some(Item::Text(_) | Item::Nothing)))
-    };
-    let columns: String =
-        (0..table.header.len()).map(|i| if words(i) { 'l' } else { 'r' }).collect();
-    let line = |places: Vec<String>| format!("    {} \\\\\n", places.join(" & "));
-    let mut out = format!(
-        "% \\usepackage{{booktabs}}\n\\begin{{table}}\n  \\centering\n  \\caption{{{}}}\n  \\label{{tab:{}}}\n  \
-         \\begin{{tabular}}{{{columns}}}\n    \\toprule\n",
-        escape(&table.title),
-        table.name
-    );
-    out.push_str(&line(table.header.iter().map(|h| escape(h)).collect()));
-    out.push_str("    \\midrule\n");
-    for row in &table.rows {
-        out.push_str(&line(row.iter().map(|item| escape(&item.shown())).collect()));
-    }
-    out.push_str("    \\bottomrule\n  \\end{tabular}\n\\end{table}\n");
-    out
-}
-
-fn escape(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '&' | '%' | '$' | '#' | '_' | '{' | '}' => {
-                out.push('\\');
-                out.push(c);
-            }
-            '<' => out.push_str("$<$"),
-            '>' => out.push_str("$>$"),
-            '~' => out.push_str("\\textasciitilde{}"),
-            '^' => out.push_str("\\textasciicircum{}"),
-            '\\' => out.push_str("\\textbackslash{}"),
-            _ => out.push(c),
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,13 +77,5 @@ mod tests {
         assert_eq!(lines.next(), Some("net_work,ratio,ratio low,ratio high,p,n"));
         assert_eq!(lines.next(), Some("\"a, \"\"b\"\"\",0.5,0.4,0.6,0.00001,82"));
         assert_eq!(lines.next(), Some("c,,,,,1"));
-    }
-
-    #[test]
-    fn latex_escapes_what_has_a_meaning_there() {
-        let text = latex(&table());
-        assert!(text.contains("\\begin{tabular}{lrrr}"), "{text}");
-        assert!(text.contains("net\\_work & ratio & p & n \\\\"), "{text}");
-        assert!(text.contains("Ratio \\& share") && text.contains("$<$ 0.0001"), "{text}");
     }
 }

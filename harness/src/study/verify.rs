@@ -1,5 +1,5 @@
-//! Checks an evidence pack: files against hashes, the study against the run stores, figures against the study, pixels against
-//! the renderer.
+//! Checks an evidence pack: files against hashes, the study against the run stores, figures and pages against the study, pixels
+//! against the renderer.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,14 +13,14 @@ use sha2::{Digest as _, Sha256};
 
 use super::book::{Book, Entry, Point};
 use super::evidence::{self, Evidence};
-use super::{RESULTS, StudyError, TABLES, analyse, collect, tables};
+use super::{RESULTS, StudyError, analyse, collect, derived};
 use crate::attribution::{Map, Upsampling};
 use crate::metrics::{self, Mask};
 use crate::store::{AttributionRow, FrameRow, Stored};
 use crate::telemetry::hex;
 
 /// Largest relative difference of a derived figure: the last bits of a logarithm differ between machines.
-const TOLERANCE: f64 = 1e-9;
+pub(super) const TOLERANCE: f64 = 1e-9;
 /// Largest difference of a ratio computed again from a stored map, which has 24 bits.
 const RATIO_TOLERANCE: f64 = 1e-5;
 
@@ -53,7 +53,7 @@ pub fn verify(pack: &Path, frames: usize) -> Result<Vec<Check>, StudyError> {
     checks.push(rows(pack, &book));
     checks.push(inputs(&book, &evidence));
     checks.push(figures(pack, &book)?);
-    checks.push(csv(pack, &book)?);
+    checks.push(derived::check(pack, &book)?);
     checks.push(pictures(pack, &book, frames)?);
     Ok(checks)
 }
@@ -79,7 +79,7 @@ fn files(pack: &Path, evidence: &Evidence) -> Result<Check, StudyError> {
     let mut paths = Vec::new();
     evidence::walk(pack, &mut paths)?;
     for path in paths {
-        let inner = path.strip_prefix(pack).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+        let inner = evidence::inner(pack, &path);
         // journals that readers leave behind
         let journal = inner.ends_with("-wal") || inner.ends_with("-shm");
         if inner != evidence::FILE_NAME && !journal && !known.contains(inner.as_str()) {
@@ -101,15 +101,16 @@ fn rows(pack: &Path, book: &Book) -> Check {
                 continue;
             }
         };
-        for (name, expected) in
-            [("hash.model", &entry.network.sha256), ("hash.data", &entry.hash_data)]
-        {
-            let found = stored.text(name);
+        for (name, expected, found) in [
+            ("hash.model", &entry.network.sha256, stored.text("hash.model")),
+            ("hash.data", &entry.hash_data, stored.text("hash.data")),
+            ("hash.plan", &entry.hash_plan, collect::hash_plan(&stored, entry)),
+        ] {
             if found != *expected {
                 wrong.push(format!("{}: {name} {expected} expected, {found} found", entry.id));
             }
         }
-        let derived = collect::points(&stored, &entry.data.name);
+        let derived = collect::points(&stored, entry);
         if derived.len() != entry.points.len() {
             let (all, here) = (derived.len(), entry.points.len());
             wrong.push(format!("{}: {all} frames expected, {here} found", entry.id));
@@ -118,14 +119,23 @@ fn rows(pack: &Path, book: &Book) -> Check {
             book.facts.get("renderer").is_some_and(|v| *v == RENDERER_VERSION.to_string());
         for (derived, kept) in derived.iter().zip(&entry.points) {
             looked_at += 1;
-            // poses are drawn, not stored: another renderer may draw others
-            let pose = if same_renderer { derived.pose } else { kept.pose };
-            if (Point { pose, ..derived.clone() }) != *kept {
+            // poses are drawn, not stored, and so may environments be: another renderer may draw others
+            let drawn = if same_renderer { derived } else { kept };
+            let environment = match stored_environment(&stored, kept.position) {
+                "" => drawn.environment.clone(),
+                told => told.to_owned(),
+            };
+            if (Point { pose: drawn.pose, environment, ..derived.clone() }) != *kept {
                 wrong.push(format!("{}: frame {} differs from its run", entry.id, kept.position));
             }
         }
     }
     Check { what: "rows of the study against the run stores", looked_at, wrong }
+}
+
+fn stored_environment(stored: &Stored, position: u32) -> &str {
+    let at = stored.frames.binary_search_by_key(&position, |frame| frame.position);
+    at.map_or("", |at| &stored.frames[at].environment)
 }
 
 fn with_frames(book: &Book) -> impl Iterator<Item = &Entry> {
@@ -140,7 +150,9 @@ fn inputs(book: &Book, evidence: &Evidence) -> Check {
         if network.as_deref() != Some(entry.network.sha256.as_str()) {
             wrong.push(format!("{}: the network is not that of the list", entry.id));
         }
-        if evidence.data.get(&entry.data.name) != Some(&entry.hash_data) {
+        // what an import shows is held against the renderer, picture by picture
+        let listed = evidence.data.get(&entry.data.name) == Some(&entry.hash_data);
+        if entry.import.is_none() && !listed {
             wrong.push(format!("{}: the data set is not that of the list", entry.id));
         }
     }
@@ -195,37 +207,6 @@ fn compare(
     }
 }
 
-/// The tables follow from the study.
-fn csv(pack: &Path, book: &Book) -> Result<Check, StudyError> {
-    let (mut looked_at, mut wrong) = (0, Vec::new());
-    let findings = analyse(book);
-    for table in findings.findings.iter().flat_map(|f| &f.tables) {
-        for (ending, derived) in [("csv", tables::csv(table)?), ("tex", tables::latex(table))] {
-            let name = format!("{TABLES}/{}.{ending}", table.name);
-            looked_at += 1;
-            // a file that is missing is no equal text either
-            let kept = fs::read_to_string(pack.join(&name)).unwrap_or_default();
-            let lines = derived.lines().zip(kept.lines()).position(|(a, b)| !alike(a, b));
-            if let Some(line) = lines {
-                wrong.push(format!("{name}, line {}: differs from the study", line + 1));
-            } else if derived.lines().count() != kept.lines().count() {
-                wrong.push(format!("{name}: another number of lines than the study gives"));
-            }
-        }
-    }
-    Ok(Check { what: "tables against the study", looked_at, wrong })
-}
-
-/// Equal field by field, numbers within the tolerance.
-fn alike(a: &str, b: &str) -> bool {
-    let (a, b): (Vec<&str>, Vec<&str>) = (a.split(',').collect(), b.split(',').collect());
-    a.len() == b.len()
-        && a.iter().zip(&b).all(|(a, b)| match (a.parse::<f64>(), b.parse::<f64>()) {
-            (Ok(a), Ok(b)) => (a - b).abs() <= TOLERANCE * a.abs().max(b.abs()).max(1.0),
-            _ => a == b,
-        })
-}
-
 /// Some pictures of every cell, rendered again: hash of the pixels, share of the mask, ratio of the stored map.
 fn pictures(pack: &Path, book: &Book, frames: usize) -> Result<Check, StudyError> {
     let (mut looked_at, mut wrong) = (0, Vec::new());
@@ -241,10 +222,11 @@ fn pictures(pack: &Path, book: &Book, frames: usize) -> Result<Check, StudyError
         let rule =
             serde_json::from_str(stored.settings.get("set.upsampling").map_or("", String::as_str))
                 .unwrap_or(Upsampling::Nearest);
-        let step = stored.frames.len().div_ceil(frames.max(1)).max(1);
-        for frame in stored.frames.iter().step_by(step).take(frames) {
+        let all = collect::frames(&stored, entry);
+        let step = all.len().div_ceil(frames.max(1)).max(1);
+        for frame in all.into_iter().step_by(step).take(frames) {
             looked_at += 1;
-            if let Some(problem) = picture(&set, frame, rule) {
+            if let Some(problem) = picture(&set, frame, entry.attribution(), rule) {
                 wrong.push(format!("{}, frame {}: {problem}", entry.id, frame.position));
             }
         }
@@ -252,7 +234,12 @@ fn pictures(pack: &Path, book: &Book, frames: usize) -> Result<Check, StudyError
     Ok(Check { what: "pictures and ratios rendered and computed again", looked_at, wrong })
 }
 
-fn picture(set: &Synthetic, frame: &FrameRow, rule: Upsampling) -> Option<String> {
+fn picture(
+    set: &Synthetic,
+    frame: &FrameRow,
+    method: Option<&str>,
+    rule: Upsampling,
+) -> Option<String> {
     let rendered = match set.render(FrameKey { class: frame.class, index: frame.index }) {
         Ok(rendered) => rendered,
         Err(error) => return Some(error.to_string()),
@@ -274,7 +261,9 @@ fn picture(set: &Synthetic, frame: &FrameRow, rule: Upsampling) -> Option<String
             mask.area_share()
         ));
     }
-    frame.attributions.iter().find_map(|a| ratio(a, &mask, rule))
+    // a run that was imported may hold maps of another method
+    let of_cell = frame.attributions.iter().find(|a| Some(a.method.as_str()) == method);
+    of_cell.and_then(|a| ratio(a, &mask, rule))
 }
 
 fn ratio(a: &AttributionRow, mask: &Mask, rule: Upsampling) -> Option<String> {

@@ -9,6 +9,7 @@ use models::Network;
 
 use super::StudyError;
 use super::cell::Cell;
+use super::import;
 use crate::clock::Clock;
 use crate::run::{self, Job, RunPlan, Signals};
 use crate::store::{FILE_NAME, StoreError, Stored};
@@ -25,6 +26,8 @@ pub enum State {
     },
     /// Its network does not exist.
     NoNetwork(String),
+    /// The run that was to be imported is not there.
+    NoRun(String),
     /// It could not be run.
     Failed(String),
 }
@@ -57,8 +60,11 @@ pub struct StudyProgress<'a> {
 /// How far a cell is, from its folder alone.
 ///
 /// # Errors
-/// If its store cannot be read, or was made with another network or other settings.
+/// If its store cannot be read, or was made with another network or other settings or pictures.
 pub fn state(folder: &Path, cell: &Cell) -> Result<State, StudyError> {
+    if let Some(run) = &cell.import {
+        return import::state(run, cell);
+    }
     if let Some(why) = &cell.network.missing {
         return Ok(State::NoNetwork(why.clone()));
     }

@@ -2,9 +2,10 @@
 
 use datasets::sets::Level;
 
+use super::alike::Measure;
 use super::{
     ATTRIBUTION_SET, SEED, contrasts, empty, explainers, level_letter, not_measured, paired, plain,
-    ratio_pairs, title,
+    title,
 };
 use crate::stats::{self, Paired};
 use crate::study::book::{Book, Entry};
@@ -21,6 +22,7 @@ struct Row<'a> {
     set: &'static str,
     explainer: &'a str,
     both: usize,
+    measure: Measure,
     paired: Paired,
     differences: Vec<f64>,
     /// The same over the frames on which both networks predict the same class.
@@ -54,7 +56,8 @@ fn row<'a>(
     explainer: &'a str,
 ) -> Option<Row<'a>> {
     let both = paired(c, u);
-    let pairs = ratio_pairs(&both);
+    let measure = Measure::of_pairs(&both);
+    let pairs = measure.pairs(&both);
     let plain: Vec<_> =
         both.iter().filter_map(|(a, b)| Some((a.plain_ratio?, b.plain_ratio?))).collect();
     let same: Vec<_> = both.iter().copied().filter(|(a, b)| a.predicted == b.predicted).collect();
@@ -64,9 +67,10 @@ fn row<'a>(
         set,
         explainer,
         both: both.len(),
+        measure,
         paired: stats::paired(&pairs, SEED)?,
         differences: super::differences(&pairs),
-        agreed: stats::paired(&ratio_pairs(&same), SEED),
+        agreed: stats::paired(&measure.pairs(&same), SEED),
         plain: stats::paired(&plain, SEED),
     })
 }
@@ -79,7 +83,8 @@ pub(super) fn finding(book: &Book) -> Finding {
          frame by frame on the same test pictures; positive: the correlated network looks at the background more. Student's \
          95 % interval of the paired difference, sign-flip test, Holm's adjustment over all rows, Cohen's d_z. `same class` \
          keeps the frames on which both predict one class, so that maps of one class are compared. Ratios of orders (permutation) are \
-         corrected for what clipping makes of sampling noise; the last column is without that.",
+         corrected for what clipping makes of sampling noise; the last but one column is without that, and so is the whole row where one \
+         of the two has no correction (`ratios`).",
     );
     let rows = rows(book);
     let p: Vec<f64> = rows.iter().map(|r| r.paired.test.p).collect();
@@ -103,9 +108,10 @@ pub(super) fn finding(book: &Book) -> Finding {
             "d_z",
             "difference, same class",
             "difference, maps as they stand",
+            "ratios",
         ],
     );
-    for (r, p_holm) in rows.iter().zip(holm) {
+    for (r, &p_holm) in rows.iter().zip(&holm) {
         table.rows.push(vec![
             Item::text(&r.network.architecture),
             Item::text(&r.network.precision),
@@ -122,6 +128,7 @@ pub(super) fn finding(book: &Book) -> Finding {
             Item::number(r.paired.effect, 2),
             Item::difference(r.agreed.map(|p| p.difference)),
             Item::difference(r.plain.map(|p| p.difference)),
+            Item::text(r.measure.words()),
         ]);
     }
     finding.figures.push(Figure::Intervals {
@@ -146,8 +153,8 @@ pub(super) fn finding(book: &Book) -> Finding {
         line: Some(0.0),
     });
     finding.tables.push(table);
-    for r in rows.iter().filter(|r| r.set == ATTRIBUTION_SET) {
-        finding.verdicts.push(verdict(r));
+    for (r, &p_holm) in rows.iter().zip(&holm).filter(|(r, _)| r.set == ATTRIBUTION_SET) {
+        finding.verdicts.push(verdict(r, p_holm));
     }
     for (architecture, _) in paper::PARAMETERS {
         if rows.iter().all(|r| r.network.architecture != architecture) {
@@ -169,7 +176,7 @@ fn published(architecture: &str) -> String {
     }
 }
 
-fn verdict(r: &Row<'_>) -> Verdict {
+fn verdict(r: &Row<'_>, p_holm: f64) -> Verdict {
     let architecture = &r.network.architecture;
     let (smallest, largest) = (paper::RATIO_DROP[0], paper::RATIO_DROP[1]);
     let ci95 = r.paired.difference.ci95;
@@ -204,9 +211,9 @@ fn verdict(r: &Row<'_>) -> Verdict {
         ),
         published: Some(published(architecture)),
         found: format!(
-            "{}, p {}, n = {}",
+            "{}, p (Holm) {}, n = {}",
             Item::difference(Some(r.paired.difference)).shown(),
-            Item::P(r.paired.test.p).shown(),
+            Item::P(p_holm).shown(),
             r.differences.len()
         ),
         ruling,
@@ -262,6 +269,46 @@ mod tests {
         assert_eq!(ruling("resnet50", 0.001, 0.01), Ruling::Reproduced);
         assert_eq!(ruling("resnet50", 0.02, 0.01), Ruling::NotReproduced);
         assert_eq!(ruling("resnet50", 0.001, 0.9), Ruling::Undecided);
+    }
+
+    #[test]
+    fn the_verdict_has_the_p_value_that_holm_leaves() {
+        let book = book("resnet50", 0.02, 0.5);
+        // the same pictures by another method: a family of two
+        let twice = book.entries.iter().map(|e| Entry {
+            explainer: "captum, 1000".to_owned(),
+            points: e.points[..20].to_vec(),
+            ..e.clone()
+        });
+        let entries = book.entries.iter().cloned().chain(twice).collect();
+        let found = finding(&Book { entries, ..Book::default() });
+        let rows = &found.tables[0].rows;
+        assert!(rows.iter().any(|r| r[10] != r[11]), "{rows:?}");
+        for (row, verdict) in rows.iter().zip(&found.verdicts) {
+            let printed = format!("p (Holm) {},", row[11].shown());
+            assert!(verdict.found.contains(&printed), "{printed} {}", verdict.found);
+        }
+    }
+
+    #[test]
+    fn a_side_without_correction_is_compared_as_the_maps_stand() {
+        let mut book = book("resnet50", 0.0, 0.02);
+        for p in &mut book.entries[0].points {
+            p.plain_ratio = p.ratio;
+            p.ratio = p.ratio.map(|r| r + 0.02);
+            p.corrected = true;
+        }
+        for p in &mut book.entries[1].points {
+            p.plain_ratio = p.ratio;
+        }
+        let found = finding(&book);
+        let row = &found.tables[0].rows[0];
+        assert_eq!((&row[8], row[15].shown().contains("not all")), (&row[14], true), "{row:?}");
+        assert_eq!(
+            found.verdicts[0].ruling,
+            Ruling::Reproduced,
+            "no difference but the correction"
+        );
     }
 
     #[test]

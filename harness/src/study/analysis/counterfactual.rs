@@ -2,34 +2,45 @@
 
 use std::collections::BTreeMap;
 
-use super::{SEED, empty, explainers, mean, networks, not_measured, paired, plain, title};
+use super::{
+    SEED, contrasts, empty, explainers, familiar, mean, networks, not_measured, paired, plain,
+    title,
+};
 use crate::stats;
 use crate::study::book::{Book, Entry, Point};
 use crate::study::finding::{Figure, Finding, Item, Mark, Ruling, Table, Verdict};
 
 /// One network with the cells in which every sign stands in one place.
-struct Moved<'a> {
-    own: &'a Entry,
-    places: Vec<&'a Entry>,
+pub(super) struct Moved<'a> {
+    pub(super) own: &'a Entry,
+    pub(super) places: Vec<&'a Entry>,
 }
+
+/// The same sign in its own place and in another.
+pub(super) type Views<'a> = Vec<(&'a Point, &'a Point)>;
 
 impl Moved<'_> {
     /// Own picture and picture in another place, for all signs that a place moved.
-    fn views(&self) -> Vec<(&Point, &Point)> {
+    fn views(&self) -> Views<'_> {
         self.places.iter().flat_map(|place| moved(self.own, place)).collect()
+    }
+
+    /// Network, and test set where it is not the usual one.
+    pub(super) fn name(&self) -> String {
+        super::on_set(&self.own.network, &self.own.data.set)
     }
 }
 
 /// Signs that did not stand there anyway.
-fn moved<'a>(own: &'a Entry, place: &'a Entry) -> Vec<(&'a Point, &'a Point)> {
+pub(super) fn moved<'a>(own: &'a Entry, place: &'a Entry) -> Views<'a> {
     paired(own, place).into_iter().filter(|(a, b)| a.environment != b.environment).collect()
 }
 
-fn flips(views: &[(&Point, &Point)]) -> usize {
+pub(super) fn flips(views: &[(&Point, &Point)]) -> usize {
     views.iter().filter(|(a, b)| a.predicted != b.predicted).count()
 }
 
-fn ratio_change(views: &[(&Point, &Point)]) -> Vec<f64> {
+pub(super) fn ratio_change(views: &[(&Point, &Point)]) -> Vec<f64> {
     super::differences(&super::ratio_pairs(views))
 }
 
@@ -39,8 +50,11 @@ pub(super) fn finding(book: &Book) -> Finding {
         "The same sign before another environment: does the decision flip, does the attention change?",
         "Every sign is rendered again in each environment with the same pose, light, surface and noise; views in the environment \
          that it had anyway are left out. A flip is another class than in its own place. Change of the ratio: in the other place \
-         less in its own. Holm over the environments of a network. Views of one sign are not independent: intervals over all \
-         views are taken over means of signs.",
+         less in its own; change of the confidence likewise, over views that keep their class. Holm over the environments of a \
+         network. Views of one sign are not independent: intervals over all views are taken over means of signs. A place is familiar \
+         to a class if the correlated training set of that camera level shows the class there more often than classes in general, \
+         P(environment | class) > P(environment); the same places are held against the network trained on the uncorrelated set, to \
+         which none is more familiar than another. Correlated against uncorrelated: the two networks of a level, sign by sign.",
     );
     let all = collect(book);
     let mut places = Table::new(
@@ -73,8 +87,7 @@ pub(super) fn finding(book: &Book) -> Finding {
     );
     let mut marks = Vec::new();
     for m in &all {
-        let (name, method) =
-            (&super::on_set(&m.own.network, &m.own.data.set), title(&m.own.explainer));
+        let (name, method) = (&m.name(), title(&m.own.explainer));
         let tested: Vec<_> = m
             .places
             .iter()
@@ -121,7 +134,10 @@ pub(super) fn finding(book: &Book) -> Finding {
         }
         finding.verdicts.push(verdict(m));
     }
-    finding.verdicts.extend(twins(&all));
+    let pairs = twins(book, &all);
+    finding.verdicts.extend(pairs.iter().map(|pair| reaction(pair)));
+    let (familiar_table, familiar_figure, verdicts) = familiar::places(&all, &pairs);
+    finding.verdicts.extend(verdicts);
     if all.is_empty() {
         let what = "the same sign before another environment";
         finding.verdicts.push(not_measured(what, None, "no cells with forced environments"));
@@ -133,7 +149,9 @@ pub(super) fn finding(book: &Book) -> Finding {
         published: None,
         line: Some(0.0),
     });
+    finding.figures.push(familiar_figure);
     finding.tables.push(places);
+    finding.tables.push(familiar_table);
     finding.tables.push(classes);
     finding
 }
@@ -166,7 +184,7 @@ fn collect(book: &Book) -> Vec<Moved<'_>> {
     found
 }
 
-fn by_class<'a>(m: &'a Moved<'_>) -> BTreeMap<u16, Vec<(&'a Point, &'a Point)>> {
+fn by_class<'a>(m: &'a Moved<'_>) -> BTreeMap<u16, Views<'a>> {
     let mut classes: BTreeMap<u16, Vec<_>> = BTreeMap::new();
     for view in m.views() {
         classes.entry(view.0.class).or_default().push(view);
@@ -174,7 +192,7 @@ fn by_class<'a>(m: &'a Moved<'_>) -> BTreeMap<u16, Vec<(&'a Point, &'a Point)>> 
     classes
 }
 
-fn by_sign<'a>(m: &'a Moved<'_>) -> BTreeMap<(u16, u32), Vec<(&'a Point, &'a Point)>> {
+fn by_sign<'a>(m: &'a Moved<'_>) -> BTreeMap<(u16, u32), Views<'a>> {
     let mut signs: BTreeMap<(u16, u32), Vec<_>> = BTreeMap::new();
     for view in m.views() {
         signs.entry(view.0.key()).or_default().push(view);
@@ -202,11 +220,7 @@ fn verdict(m: &Moved<'_>) -> Verdict {
         signs.values().filter_map(|v| Some(mean(&ratio_change(v))?.mean)).collect();
     let share = |n, of| Item::share(stats::wilson(n, of)).shown();
     Verdict {
-        what: format!(
-            "moving a sign, {}, {}",
-            super::on_set(&m.own.network, &m.own.data.set),
-            title(&m.own.explainer)
-        ),
+        what: format!("moving a sign, {}, {}", m.name(), title(&m.own.explainer)),
         published: None,
         found: format!(
             "{} of {} views flip; {} of the signs keep their class everywhere; ratio changes by {}; spread of one sign over the places {}",
@@ -225,42 +239,54 @@ fn verdict(m: &Moved<'_>) -> Verdict {
     }
 }
 
-/// Does the network trained on correlated backgrounds react more strongly? Sign by sign against its twin.
-fn twins(all: &[Moved<'_>]) -> Vec<Verdict> {
-    let mut verdicts = Vec::new();
-    for c in all.iter().filter(|m| m.own.network.train == "CF") {
-        let twin = all.iter().find(|u| {
-            u.own.network.train == "UF"
-                && u.own.network.architecture == c.own.network.architecture
-                && u.own.network.is_integer() == c.own.network.is_integer()
-                && u.own.explainer == c.own.explainer
-                && u.own.data.set == c.own.data.set
-        });
-        let Some(u) = twin else { continue };
-        let (signs_c, signs_u) = (by_sign(c), by_sign(u));
-        let share = |v: &Vec<(&Point, &Point)>| flips(v) as f64 / v.len() as f64;
-        let both = || signs_c.iter().filter_map(|(key, vc)| Some((vc, signs_u.get(key)?)));
-        let flipped: Vec<f64> = both().map(|(vc, vu)| share(vc) - share(vu)).collect();
-        let reaction: Vec<f64> =
-            both().filter_map(|(vc, vu)| Some(spread(vc)? - spread(vu)?)).collect();
-        let sure = |values: &[f64]| {
-            mean(values).and_then(|m| m.ci95).is_some_and(|[l, h]| l > 0.0 || h < 0.0)
-        };
-        verdicts.push(Verdict {
-            what: format!("correlated against uncorrelated training, {}", title(&c.own.explainer)),
-            published: None,
-            found: format!(
-                "share of flips {}; spread of the ratio over the places {} (correlated less uncorrelated, sign by sign)",
-                Item::difference(mean(&flipped)).shown(),
-                Item::difference(mean(&reaction)).shown()
-            ),
-            ruling: if sure(&flipped) || sure(&reaction) { Ruling::Answered } else { Ruling::Undecided },
-            why: "answered if one of the two intervals leaves out zero. A network that leans on the background should flip more often \
-                  and shift its attention more"
-                .to_owned(),
-        });
+/// The two networks of a level, correlated first, with the same pictures moved.
+fn twins<'m, 'a>(book: &Book, all: &'m [Moved<'a>]) -> Vec<[&'m Moved<'a>; 2]> {
+    let mut found = Vec::new();
+    for contrast in contrasts(book) {
+        for c in all.iter().filter(|m| m.own.network.name == contrast.correlated.name) {
+            let twin = all.iter().find(|u| {
+                u.own.network.name == contrast.uncorrelated.name
+                    && u.own.explainer == c.own.explainer
+                    && u.own.data.set == c.own.data.set
+            });
+            found.extend(twin.map(|u| [c, u]));
+        }
     }
-    verdicts
+    found
+}
+
+/// `resnet50-cf against resnet50-uf`.
+pub(super) fn against([c, u]: &[&Moved<'_>; 2]) -> String {
+    format!("{} against {}", c.name(), u.own.network.name)
+}
+
+/// Does the network trained on correlated backgrounds react more strongly? Sign by sign against its twin.
+fn reaction(pair: &[&Moved<'_>; 2]) -> Verdict {
+    let [signs_c, signs_u] = pair.map(by_sign);
+    let share = |v: &Views<'_>| flips(v) as f64 / v.len() as f64;
+    let both = || signs_c.iter().filter_map(|(key, vc)| Some((vc, signs_u.get(key)?)));
+    let flipped: Vec<f64> = both().map(|(vc, vu)| share(vc) - share(vu)).collect();
+    let reaction: Vec<f64> =
+        both().filter_map(|(vc, vu)| Some(spread(vc)? - spread(vu)?)).collect();
+    let sure =
+        |values: &[f64]| mean(values).and_then(|m| m.ci95).is_some_and(|[l, h]| l > 0.0 || h < 0.0);
+    Verdict {
+        what: format!(
+            "correlated against uncorrelated training, {}, {}",
+            against(pair),
+            title(&pair[0].own.explainer)
+        ),
+        published: None,
+        found: format!(
+            "share of flips {}; spread of the ratio over the places {} (correlated less uncorrelated, sign by sign)",
+            Item::difference(mean(&flipped)).shown(),
+            Item::difference(mean(&reaction)).shown()
+        ),
+        ruling: if sure(&flipped) || sure(&reaction) { Ruling::Answered } else { Ruling::Undecided },
+        why: "answered if one of the two intervals leaves out zero. A network that leans on the background should flip more often \
+              and shift its attention more"
+            .to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -302,7 +328,7 @@ mod tests {
         assert!(matches!(coast[7], Item::P(p) if p < 0.001));
         let forest = &found.tables[0].rows[1];
         assert!(matches!(forest[7], Item::P(p) if p > 0.05), "{forest:?}");
-        assert_eq!(found.tables[1].rows.len(), 2 * 10);
+        assert_eq!(found.tables[2].rows.len(), 2 * 10);
     }
 
     #[test]
@@ -329,12 +355,25 @@ mod tests {
     }
 
     #[test]
-    fn twins_are_compared_sign_by_sign() {
-        let found = finding(&book());
-        let v = found.verdicts.last().unwrap();
-        assert!(v.what.starts_with("correlated against"));
+    fn twins_of_any_level_are_compared_sign_by_sign_and_doses_are_none() {
+        let reaction = |book: &Book| {
+            let start = |v: &Verdict| v.what.starts_with("correlated against");
+            finding(book).verdicts.into_iter().find(start)
+        };
+        let v = reaction(&book()).unwrap();
         assert_eq!(v.ruling, Ruling::Answered);
         assert!(v.found.starts_with("share of flips +0.12"), "{}", v.found);
+        let renamed = |change: &dyn Fn(&mut Entry)| {
+            let mut book = book();
+            book.entries.iter_mut().for_each(change);
+            reaction(&book)
+        };
+        let medium = renamed(&|e| e.network.train = e.network.train.replace('F', "M")).unwrap();
+        assert_eq!((medium.found, medium.ruling), (v.found, v.ruling));
+        let dose = renamed(&|e| {
+            e.network.strength = (e.network.train == "CF").then_some(0.5);
+        });
+        assert!(dose.is_none(), "{dose:?}");
         assert_eq!(finding(&Book::default()).verdicts[0].ruling, Ruling::Missing);
     }
 }

@@ -3,34 +3,53 @@
 use datasets::sets::{Level, Set};
 
 use super::{
-    ATTRIBUTION_SET, SEED, differences, empty, explainers, level_letter, mean, networks,
-    not_measured, paired, plain, ratio_pairs, ratios, title, whole_set,
+    ATTRIBUTION_SET, NOT_PUBLISHED, SEED, differences, empty, explainers, level_letter, mean,
+    networks, not_measured, paired, plain, ratio_pairs, ratios, title, whole_set,
 };
-use crate::stats;
+use crate::stats::{self, MeanInterval};
 use crate::study::book::{Book, Entry};
 use crate::study::cell::NetworkFacts;
 use crate::study::finding::{Figure, Finding, Item, Mark, Ruling, Table, Verdict};
 use crate::study::paper;
+
+/// What the paper says of networks trained at the three levels.
+const PUBLISHED: &str = "no clear trend";
+/// Smallest change from F to H that could be a trend: the paper's smallest difference of two trainings.
+const MARGIN: f64 = paper::RATIO_DROP[0];
+const TRAINING: &str = "training";
 
 pub(super) fn finding(book: &Book) -> Finding {
     let mut finding = empty(
         "level",
         "Does the ratio follow the variation of the camera?",
         "Two directions. Training: networks trained at F, M, H on the same CF pictures, which is what the paper looked at. \
-         Testing: one network on the F, M, H pictures of the same signs. A trend is monotone, with both steps (F to M, M to H) \
-         significant in the same direction by sign-flip tests after Holm's adjustment; none is shown by two significant steps in \
-         opposite directions, or by a step that is equivalent to none.",
+         Testing: one network on the F, M, H pictures of the same signs. Three differences frame by frame: F to M, M to H, F to H; \
+         sign-flip tests with Holm's adjustment over the three. A trend: both steps significant in one direction, and the interval of \
+         F to H wholly beyond +-0.0049, the smallest difference that the paper reports. No trend: both steps significant in opposite \
+         directions, or F to H equivalent to none within that margin (two one-sided t-tests at 5 %). Anything else is not decided.",
     );
     let mut table = Table::new(
         "level",
         "Mean pixel ratio by camera level",
-        &["varied", "network", "method", "F", "M", "H", "F to M", "M to H", "trend"],
+        &[
+            "varied",
+            "network",
+            "method",
+            "F",
+            "M",
+            "H",
+            "F to M",
+            "M to H",
+            "F to H",
+            "trend",
+            "published",
+        ],
     );
     let mut marks = Vec::new();
     let mut verdicts = Vec::new();
     for explainer in explainers(book) {
         for (name, entries) in trained(book, explainer) {
-            let (row, verdict) = row("training", &name, explainer, &entries, &mut marks);
+            let (row, verdict) = row(TRAINING, &name, explainer, &entries, &mut marks);
             table.rows.extend(row);
             verdicts.extend(verdict);
         }
@@ -38,7 +57,7 @@ pub(super) fn finding(book: &Book) -> Finding {
     if verdicts.is_empty() {
         verdicts.push(not_measured(
             "camera level of training",
-            Some("no clear trend".to_owned()),
+            Some(PUBLISHED.to_owned()),
             "needs networks of one architecture trained at F, M and H",
         ));
     }
@@ -109,6 +128,40 @@ fn tested<'a>(book: &'a Book, explainer: &str) -> Vec<(String, [&'a Entry; 3])> 
     found
 }
 
+/// Second level less first, frame by frame.
+struct Step {
+    mean: MeanInterval,
+    p: f64,
+    /// Equivalent to none within the margin.
+    none: bool,
+}
+
+impl Step {
+    fn between(first: &Entry, second: &Entry) -> Option<Self> {
+        let d = differences(&ratio_pairs(&paired(first, second)));
+        let none = stats::tost(&d, MARGIN).is_some_and(|e| e.equivalent);
+        Some(Self { mean: mean(&d)?, p: stats::sign_flip(&d, SEED)?.p, none })
+    }
+
+    /// The whole interval lies beyond the margin on this side.
+    fn beyond(&self, sign: f64) -> bool {
+        self.mean.ci95.is_some_and(|[low, high]| sign * low > MARGIN && sign * high > MARGIN)
+    }
+}
+
+/// `rises`, `falls`, `none` or `not decided`, by F to M, M to H, F to H.
+fn trend([first, second, whole]: [&Step; 3], holm: &[f64]) -> &'static str {
+    let sure = holm[0] < 0.05 && holm[1] < 0.05;
+    match (first.mean.mean > 0.0, second.mean.mean > 0.0) {
+        (true, true) if sure && whole.beyond(1.0) => "rises",
+        (false, false) if sure && whole.beyond(-1.0) => "falls",
+        (a, b) if sure && a != b => "none",
+        // nothing found is not the same as nothing there
+        _ if whole.none => "none",
+        _ => "not decided",
+    }
+}
+
 fn row(
     varied: &str,
     name: &str,
@@ -116,21 +169,10 @@ fn row(
     entries: &[&Entry; 3],
     marks: &mut Vec<Mark>,
 ) -> (Option<Vec<Item>>, Option<Verdict>) {
-    let steps = [(0, 1), (1, 2)].map(|(a, b)| {
-        let d = differences(&ratio_pairs(&paired(entries[a], entries[b])));
-        let same = stats::tost(&d, paper::RATIO_DROP[0]).is_some_and(|e| e.equivalent);
-        Some((mean(&d)?, stats::sign_flip(&d, SEED)?.p, same))
-    });
-    let [Some(first), Some(second)] = steps else { return (None, None) };
-    let holm = stats::holm(&[first.1, second.1]);
-    let sure = holm.iter().all(|p| *p < 0.05);
-    let trend = match (first.0.mean > 0.0, second.0.mean > 0.0) {
-        (true, true) if sure => "rises",
-        (false, false) if sure => "falls",
-        // nothing found is not the same as nothing there
-        _ if sure || first.2 || second.2 => "none",
-        _ => "not decided",
-    };
+    let steps = [(0, 1), (1, 2), (0, 2)].map(|(a, b)| Step::between(entries[a], entries[b]));
+    let [Some(first), Some(second), Some(whole)] = &steps else { return (None, None) };
+    let holm = stats::holm(&[first.p, second.p, whole.p]);
+    let trend = trend([first, second, whole], &holm);
     for (level, entry) in Level::ALL.into_iter().zip(entries) {
         marks.extend(mean(&ratios(&entry.points)).map(|m| Mark {
             name: format!("{name}, {}: {}", title(explainer), level_letter(level)),
@@ -141,20 +183,20 @@ fn row(
     }
     let mut row = vec![Item::text(varied), Item::text(name), Item::text(title(explainer))];
     row.extend(entries.map(|e| Item::mean(mean(&ratios(&e.points)))));
-    row.extend([
-        Item::difference(Some(first.0)),
-        Item::difference(Some(second.0)),
-        Item::text(trend),
-    ]);
+    row.extend([first, second, whole].map(|step| Item::difference(Some(step.mean))));
+    row.push(Item::text(trend));
+    row.push(Item::text(if varied == TRAINING { PUBLISHED } else { NOT_PUBLISHED }));
     let verdict = Verdict {
         what: format!("camera level of {varied}, {name}, {}", title(explainer)),
-        published: Some("no clear trend".to_owned()),
+        published: Some(PUBLISHED.to_owned()),
         found: format!(
-            "{trend}: F to M {}, M to H {}; p (Holm) {} and {}",
-            Item::difference(Some(first.0)).shown(),
-            Item::difference(Some(second.0)).shown(),
+            "{trend}: F to M {}, M to H {}, F to H {}; p (Holm) {}, {} and {}",
+            Item::difference(Some(first.mean)).shown(),
+            Item::difference(Some(second.mean)).shown(),
+            Item::difference(Some(whole.mean)).shown(),
             Item::P(holm[0]).shown(),
-            Item::P(holm[1]).shown()
+            Item::P(holm[1]).shown(),
+            Item::P(holm[2]).shown()
         ),
         ruling: match trend {
             "none" => Ruling::Reproduced,
@@ -162,9 +204,8 @@ fn row(
             _ => Ruling::NotReproduced,
         },
         why: format!(
-            "rule: a monotone trend with both steps significant contradicts `no clear trend`; two significant steps in opposite \
-             directions, or a step that is equivalent to none within +-{}, agree with it",
-            paper::RATIO_DROP[0]
+            "rule: both steps significant in one direction with F to H beyond +-{MARGIN} contradict `no clear trend`; two \
+             significant steps in opposite directions, or F to H equivalent to none within +-{MARGIN}, agree with it"
         ),
     };
     (Some(row), Some(verdict))
@@ -193,12 +234,17 @@ mod tests {
         let ruling = |steps| finding(&book(steps)).verdicts[0].ruling;
         assert_eq!(ruling([0.0, 0.03, 0.06]), Ruling::NotReproduced);
         assert_eq!(ruling([0.0, 0.03, 0.0]), Ruling::Reproduced);
-        assert_eq!(ruling([0.0, 0.0, 0.03]), Ruling::Reproduced, "the first step is none");
+        assert_eq!(ruling([0.0, 0.0, 0.03]), Ruling::Undecided, "flat, then up: neither");
+        // both steps are significant, and together smaller than anything that the paper calls a difference
+        assert_eq!(ruling([0.0, 0.001, 0.002]), Ruling::Reproduced);
+        assert_eq!(ruling([0.0, 0.0, 0.0]), Ruling::Reproduced);
         // three frames cannot tell
         let mut few = book([0.0, 0.3, 0.7]);
         few.entries.iter_mut().for_each(|e| e.points.truncate(3));
         assert_eq!(finding(&few).verdicts[0].ruling, Ruling::Undecided);
-        assert_eq!(finding(&book([0.0, -0.03, -0.06])).tables[0].rows[0][8], Item::text("falls"));
+        let row = &finding(&book([0.0, -0.03, -0.06])).tables[0].rows[0];
+        assert!(row[8].shown().starts_with("-0.0600"), "{}", row[8].shown());
+        assert_eq!(row[9..], [Item::text("falls"), Item::text("no clear trend")]);
     }
 
     #[test]
@@ -212,5 +258,6 @@ mod tests {
             (found.verdicts[1].ruling, &found.verdicts[1].published),
             (Ruling::Answered, &None)
         );
+        assert_eq!(found.tables[0].rows[0][10], Item::text("not published"));
     }
 }

@@ -4,18 +4,28 @@
 //! p-value of a family of tests is adjusted by Holm's method. Whatever is drawn is drawn with the seed `SEED`.
 
 mod accuracy;
+mod alike;
+mod cases;
 mod contrast;
 mod corner_cases;
 mod counterfactual;
 mod dose;
 mod estimator;
+mod familiar;
 mod levels;
+mod measurement;
+mod movement;
 mod pairs;
+mod partial;
 mod precision;
 mod ratios;
 mod shapes;
+mod shares;
 #[cfg(test)]
 mod testing;
+mod twins;
+mod views;
+mod worst_case;
 mod zones;
 
 use std::collections::BTreeMap;
@@ -158,15 +168,23 @@ fn whole_set(network: &NetworkFacts) -> Option<Set> {
     network.set().filter(|set| set.shape.is_none() && network.strength.is_none())
 }
 
+/// The set whose parts the single-shape trainings saw.
+const CM: Set = Set::new(Correlation::Correlated, Level::Medium);
+
+/// The shape that a network was trained on alone, at the set's own strength.
+fn single_shape(network: &NetworkFacts) -> Option<Shape> {
+    network.set().filter(|_| network.strength.is_none())?.shape
+}
+
 /// Frames that both cells have, by class and index.
 fn paired<'a>(a: &'a Entry, b: &'a Entry) -> Vec<(&'a Point, &'a Point)> {
     let of_b: BTreeMap<(u16, u32), &Point> = b.points.iter().map(|p| (p.key(), p)).collect();
     a.points.iter().filter_map(|p| Some((p, *of_b.get(&p.key())?))).collect()
 }
 
-/// Ratios of both sides where both have one.
+/// Ratios of both sides where both have one: corrected, or, where one side has no correction, both as the maps stand.
 fn ratio_pairs(pairs: &[(&Point, &Point)]) -> Vec<(f64, f64)> {
-    pairs.iter().filter_map(|(a, b)| Some((a.ratio?, b.ratio?))).collect()
+    alike::Measure::of_pairs(pairs).pairs(pairs)
 }
 
 /// Second less first.
@@ -179,7 +197,23 @@ fn ratios(points: &[Point]) -> Vec<f64> {
 }
 
 fn hits(points: &[Point]) -> usize {
-    points.iter().filter(|p| p.correct()).count()
+    hits_of(points.iter())
+}
+
+fn hits_of<'a>(points: impl Iterator<Item = &'a Point>) -> usize {
+    points.filter(|p| p.correct()).count()
+}
+
+/// What stands in a column `published` where the paper has no number.
+const NOT_PUBLISHED: &str = "not published";
+
+/// A number, or the smallest and the largest of several.
+fn range_words(counts: &[usize]) -> String {
+    match (counts.iter().min(), counts.iter().max()) {
+        (Some(least), Some(most)) if least == most => least.to_string(),
+        (Some(least), Some(most)) => format!("{least} to {most}"),
+        _ => "-".to_owned(),
+    }
 }
 
 /// `Kernel SHAP (captum)` and the like.
@@ -202,11 +236,6 @@ const fn level_letter(level: Level) -> &'static str {
         Level::Medium => "M",
         Level::High => "H",
     }
-}
-
-/// A mean with interval as words.
-fn in_words(mean: Option<MeanInterval>) -> String {
-    super::finding::Item::difference(mean).shown()
 }
 
 /// How an interval lies to a published range: inside or touching it agrees, beside it contradicts. An interval that is wider
@@ -240,6 +269,7 @@ fn empty(id: &str, question: &str, definition: &str) -> Finding {
     Finding {
         id: id.to_owned(),
         question: question.to_owned(),
+        headline: None,
         definition: definition.to_owned(),
         verdicts: Vec::new(),
         figures: Vec::new(),

@@ -1,12 +1,15 @@
 //! Mean pixel ratio of every network, and whether larger networks look at the background more.
 
 use super::{
-    ATTRIBUTION_SET, differences, empty, explainers, mean, networks, not_measured, paired, plain,
-    ratio_pairs, ratios, title,
+    ATTRIBUTION_SET, NOT_PUBLISHED, differences, empty, explainers, mean, networks, not_measured,
+    paired, plain, ratio_pairs, ratios, title, whole_set,
 };
 use crate::study::book::{Book, Entry};
+use crate::study::cell::NetworkFacts;
 use crate::study::finding::{Figure, Finding, Item, Mark, Ruling, Table, Verdict};
 use crate::study::paper;
+
+const CONVNEXT_SMALL: &str = "convnext-small";
 
 pub(super) fn finding(book: &Book) -> Finding {
     let mut finding = empty(
@@ -33,6 +36,7 @@ pub(super) fn finding(book: &Book) -> Finding {
             "undefined",
             "chance",
             "whole sign",
+            "published",
         ],
     );
     let mut marks = Vec::new();
@@ -58,6 +62,7 @@ pub(super) fn finding(book: &Book) -> Finding {
                 Item::Count(undefined),
                 Item::number(mean(&chance).map(|m| m.mean), 3),
                 Item::number(mean(&whole).map(|m| m.mean), 3),
+                Item::text(published(&entry.network, explainer)),
             ]);
             marks.extend(found.map(|m| Mark {
                 name: format!("{}, {}", network.name, title(explainer)),
@@ -79,6 +84,18 @@ pub(super) fn finding(book: &Book) -> Finding {
     finding.verdicts.extend(order(book));
     finding.tables.push(table);
     finding
+}
+
+/// What the paper tells of a mean ratio: one bound.
+fn published(network: &NetworkFacts, explainer: &str) -> String {
+    if explainer == "gradcam"
+        && network.architecture == CONVNEXT_SMALL
+        && whole_set(network).is_some()
+    {
+        format!("below {}", paper::CONVNEXT_SMALL_BELOW)
+    } else {
+        NOT_PUBLISHED.to_owned()
+    }
 }
 
 /// Cells of CF with maps, by explainer.
@@ -118,9 +135,14 @@ fn spread(book: &Book) -> Verdict {
 fn convnext_small(book: &Book) -> Verdict {
     let what = "GradCAM ratio of ConvNeXt-Small on CF";
     let published = Some(format!("below {}", paper::CONVNEXT_SMALL_BELOW));
-    let entry = on_cf(book, "gradcam").find(|e| e.network.architecture == "convnext-small");
+    let entry = on_cf(book, "gradcam")
+        .find(|e| e.network.architecture == CONVNEXT_SMALL && whole_set(&e.network).is_some());
     let Some(m) = entry.and_then(|e| mean(&ratios(&e.points))) else {
-        return not_measured(what, published, "no trained ConvNeXt-Small exists");
+        return not_measured(
+            what,
+            published,
+            "no GradCAM maps on CF of a ConvNeXt-Small trained on a whole set",
+        );
     };
     let ruling = match m.ci95 {
         Some([_, high]) if high < paper::CONVNEXT_SMALL_BELOW => Ruling::Reproduced,
@@ -137,6 +159,11 @@ fn convnext_small(book: &Book) -> Verdict {
     }
 }
 
+const ORDER_RULE: &str =
+    "rule: for every pair on the same frames the larger network's interval lies below";
+const GRADCAM: &str = "GradCAM ratios of two architectures do not compare: their level belongs to the feature map that GradCAM reads as much as \
+     to the network, and is another by Kernel SHAP on the same frames (docs/background-effect.md)";
+
 /// More trainable parameters, lower ratio: for each method and training set, every pair of architectures on the same frames.
 fn order(book: &Book) -> Vec<Verdict> {
     let what = |explainer: &str| format!("order of networks by ratio, {}", title(explainer));
@@ -144,6 +171,7 @@ fn order(book: &Book) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
     for explainer in explainers(book) {
         let entries: Vec<(&Entry, f64)> = on_cf(book, explainer)
+            .filter(|e| whole_set(&e.network).is_some())
             .filter_map(|e| Some((e, paper::parameters(&e.network.architecture)?)))
             .collect();
         let mut pairs = Vec::new();
@@ -166,12 +194,14 @@ fn order(book: &Book) -> Vec<Verdict> {
             })
         };
         let (lower, higher) = (sure(-1.0).count(), sure(1.0).count());
-        let ruling = if lower == pairs.len() {
-            Ruling::Reproduced
+        let (ruling, why) = if explainer == "gradcam" {
+            (Ruling::NotComparable, GRADCAM)
+        } else if lower == pairs.len() {
+            (Ruling::Reproduced, ORDER_RULE)
         } else if higher > 0 {
-            Ruling::NotReproduced
+            (Ruling::NotReproduced, ORDER_RULE)
         } else {
-            Ruling::Undecided
+            (Ruling::Undecided, ORDER_RULE)
         };
         let each: Vec<String> = pairs
             .iter()
@@ -189,12 +219,11 @@ fn order(book: &Book) -> Vec<Verdict> {
             published: published(),
             found: each.join("; "),
             ruling,
-            why: "rule: for every pair on the same frames the larger network's interval lies below"
-                .to_owned(),
+            why: why.to_owned(),
         });
     }
     if verdicts.is_empty() {
-        let why = "needs trained networks of two architectures; there is one";
+        let why = "needs maps on CF of two architectures trained on one set, in one number format";
         verdicts.push(not_measured("order of networks by ratio", published(), why));
     }
     verdicts
@@ -219,25 +248,47 @@ mod tests {
         assert!(found.verdicts.iter().any(|v| v.ruling == Ruling::Missing));
     }
 
+    /// ResNet50 and ConvNeXt-Small on the same frames, the latter higher by `shift`.
+    fn two(explainer: &str, shift: f64) -> Book {
+        let (small, large) = (network("r", "resnet50", "CF"), network("s", CONVNEXT_SMALL, "CF"));
+        let entries = vec![
+            entry(&small, "CF", explainer, 200, |i, p| p.ratio = Some(0.6 + 0.3 * noise(i))),
+            entry(&large, "CF", explainer, 200, |i, p| {
+                p.ratio = Some(0.6 + 0.3 * noise(i) + shift + 0.01 * noise(3 * i + 1));
+            }),
+        ];
+        Book { entries, ..Book::default() }
+    }
+
+    fn order_of(book: &Book) -> Ruling {
+        let found = finding(book);
+        found.verdicts.into_iter().find(|v| v.what.starts_with("order")).unwrap().ruling
+    }
+
     #[test]
     fn the_order_of_architectures_is_judged_on_the_same_frames() {
-        let (small, large) = (network("r", "resnet50", "CF"), network("s", "convnext-small", "CF"));
-        let book = |shift: f64| Book {
-            entries: vec![
-                entry(&small, "CF", "gradcam", 200, |i, p| p.ratio = Some(0.6 + 0.3 * noise(i))),
-                entry(&large, "CF", "gradcam", 200, |i, p| {
-                    p.ratio = Some(0.6 + 0.3 * noise(i) + shift + 0.01 * noise(3 * i + 1));
-                }),
-            ],
-            ..Book::default()
-        };
-        let ruling = |shift| {
-            let found = finding(&book(shift));
-            found.verdicts.into_iter().find(|v| v.what.starts_with("order")).unwrap().ruling
-        };
+        let ruling = |shift| order_of(&two("permutation", shift));
         // the spread between frames is 0.09, the effect 0.01: seen because frames are paired
         assert_eq!(ruling(-0.01), Ruling::Reproduced);
         assert_eq!(ruling(0.01), Ruling::NotReproduced);
         assert_eq!(ruling(0.0), Ruling::Undecided);
+    }
+
+    #[test]
+    fn gradcam_orders_no_architectures_and_a_dose_is_none_of_them() {
+        assert_eq!(order_of(&two("gradcam", -0.01)), Ruling::NotComparable);
+        let mut dose = two("permutation", -0.01);
+        dose.entries[1].network.strength = Some(0.5);
+        assert_eq!(order_of(&dose), Ruling::Missing);
+    }
+
+    #[test]
+    fn the_published_bound_stands_beside_the_network_that_it_is_of() {
+        let of = |explainer: &str| {
+            let rows = finding(&two(explainer, -0.2)).tables.remove(0).rows;
+            [rows[0][11].shown(), rows[1][11].shown()]
+        };
+        assert_eq!(of("gradcam"), ["not published", "below 0.5"]);
+        assert_eq!(of("permutation"), ["not published"; 2]);
     }
 }

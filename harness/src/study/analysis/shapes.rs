@@ -2,11 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use datasets::sets::Set;
-
 use super::{
-    ATTRIBUTION_SET, SEED, empty, explainers, mean, networks, not_measured, paired, plain,
-    ratio_pairs, shape_word, title,
+    ATTRIBUTION_SET, NOT_PUBLISHED, SEED, empty, explainers, mean, networks, not_measured, paired,
+    plain, ratio_pairs, shape_word, title, whole_set,
 };
 use crate::stats;
 use crate::study::book::{Book, Entry};
@@ -20,7 +18,8 @@ pub(super) fn finding(book: &Book) -> Finding {
         "Which shapes draw attention to the background, and does training on one shape alone help?",
         "Mean ratio by shape on CF, with chance and the ratio of the whole sign evenly for the same masks; shapes are compared \
          by permutation tests of independent groups with Holm's adjustment. Single-shape training: the network trained on CMC, \
-         CMT or CMR less the one trained on CM, on the matching test pictures, frame by frame.",
+         CMT or CMR less the one trained on CM, on the matching test pictures, frame by frame; on CM where both have maps of it, \
+         else on CF.",
     );
     let (table, marks, verdicts) = by_shape(book);
     finding.figures.push(Figure::Intervals {
@@ -51,6 +50,7 @@ fn by_shape(book: &Book) -> (Table, Vec<Mark>, Vec<Verdict>) {
             "chance",
             "whole sign",
             "share of whole sign",
+            "published",
         ],
     );
     let (mut marks, mut verdicts) = (Vec::new(), Vec::new());
@@ -76,6 +76,7 @@ fn by_shape(book: &Book) -> (Table, Vec<Mark>, Vec<Verdict>) {
                     Item::number(mean(&chance).map(|m| m.mean), 3),
                     Item::number(mean(&whole).map(|m| m.mean), 3),
                     Item::mean(mean(&share)),
+                    Item::text(published(shape)),
                 ]);
                 marks.extend(found.map(|m| Mark {
                     name: format!("{}, {}, {shape}", network.name, title(explainer)),
@@ -96,6 +97,15 @@ fn by_shape(book: &Book) -> (Table, Vec<Mark>, Vec<Verdict>) {
         ));
     }
     (table, marks, verdicts)
+}
+
+/// Where the paper puts a shape.
+fn published(shape: &str) -> &'static str {
+    match shape {
+        "rectangular" => "lowest of the shapes",
+        "triangular" => "highest of the shapes",
+        _ => NOT_PUBLISHED,
+    }
 }
 
 fn of_shape(entry: &Entry, shape: &str) -> Vec<f64> {
@@ -149,6 +159,7 @@ fn single_shape(book: &Book) -> (Table, Verdict) {
             "architecture",
             "weights",
             "trained on",
+            "tested on",
             "method",
             "frames",
             "all shapes",
@@ -161,9 +172,9 @@ fn single_shape(book: &Book) -> (Table, Verdict) {
     let all = networks(book);
     let mut found = Vec::new();
     for single in &all {
-        let Some(shape) = single.set().and_then(|set: Set| set.shape) else { continue };
+        let Some(shape) = super::single_shape(single) else { continue };
         let twin = |n: &&&NetworkFacts| {
-            n.train == "CM"
+            whole_set(n) == Some(super::CM)
                 && n.architecture == single.architecture
                 && n.is_integer() == single.is_integer()
         };
@@ -181,19 +192,20 @@ fn single_shape(book: &Book) -> (Table, Verdict) {
                     .filter(|(p, _)| p.shape == shape_word(shape))
                     .collect();
                 if let Some(result) = stats::paired(&ratio_pairs(&matching), SEED) {
-                    found.push((*single, explainer, result));
+                    found.push((*single, set, explainer, result));
                     break;
                 }
             }
         }
     }
-    let holm = stats::holm(&found.iter().map(|(_, _, r)| r.test.p).collect::<Vec<_>>());
+    let holm = stats::holm(&found.iter().map(|(.., r)| r.test.p).collect::<Vec<_>>());
     let published = format!("+{} to +{}", paper::SHAPE_GAIN[0], paper::SHAPE_GAIN[1]);
-    for ((single, explainer, r), p) in found.iter().zip(holm) {
+    for ((single, set, explainer, r), p) in found.iter().zip(holm) {
         table.rows.push(vec![
             Item::text(&single.architecture),
             Item::text(&single.precision),
             Item::text(&single.train),
+            Item::text(*set),
             Item::text(title(explainer)),
             Item::Count(r.difference.n),
             Item::number(Some(r.mean_a), 4),
@@ -210,7 +222,7 @@ fn single_shape(book: &Book) -> (Table, Verdict) {
     }
     let rulings: Vec<Ruling> = found
         .iter()
-        .map(|(_, _, r)| match r.difference.ci95 {
+        .map(|(.., r)| match r.difference.ci95 {
             Some([low, high])
                 if low > 0.0 && low <= paper::SHAPE_GAIN[1] && high >= paper::SHAPE_GAIN[0] =>
             {
@@ -231,8 +243,9 @@ fn single_shape(book: &Book) -> (Table, Verdict) {
     };
     let each: Vec<String> = found
         .iter()
-        .map(|(n, e, r)| {
-            format!("{}, {}: {}", n.name, title(e), Item::difference(Some(r.difference)).shown())
+        .map(|(n, set, e, r)| {
+            let gain = Item::difference(Some(r.difference)).shown();
+            format!("{} on {set}, {}: {gain}", n.name, title(e))
         })
         .collect();
     let verdict = Verdict {
@@ -263,7 +276,10 @@ mod tests {
         assert_eq!(finding(&book(0.05)).verdicts[0].ruling, Ruling::Reproduced);
         assert_eq!(finding(&book(-0.05)).verdicts[0].ruling, Ruling::NotReproduced);
         assert_eq!(finding(&book(0.0)).verdicts[0].ruling, Ruling::Undecided);
-        assert_eq!(finding(&book(0.0)).tables[0].rows.len(), 3);
+        let found = finding(&book(0.0));
+        let published: Vec<String> =
+            found.tables[0].rows.iter().map(|row| row[8].shown()).collect();
+        assert_eq!(published, ["not published", "lowest of the shapes", "highest of the shapes"]);
     }
 
     #[test]
@@ -279,8 +295,24 @@ mod tests {
         ];
         let found = finding(&Book { entries: cells, ..Book::default() });
         let row = &found.tables[1].rows[0];
-        assert_eq!(row[4], Item::Count(100));
-        assert!(row[7].shown().starts_with("+0.0"), "{}", row[7].shown());
+        assert_eq!((&row[3], &row[5]), (&Item::text("CM"), &Item::Count(100)));
+        assert!(row[8].shown().starts_with("+0.0"), "{}", row[8].shown());
         assert_eq!(found.verdicts.last().unwrap().ruling, Ruling::Reproduced);
+    }
+
+    #[test]
+    fn a_dose_is_no_twin_and_the_test_set_is_named() {
+        let dose = NetworkFacts { strength: Some(0.5), ..network("d", "resnet50", "CM") };
+        let one = network("t", "resnet50", "CMT");
+        let cell = |n: &NetworkFacts, set| {
+            entry(n, set, "gradcam", 30, |i, p| p.ratio = Some(0.5 + 0.1 * noise(i)))
+        };
+        let entries = vec![cell(&dose, "CF"), cell(&one, "CF")];
+        let mut book = Book { entries, ..Book::default() };
+        assert_eq!(finding(&book).verdicts.last().unwrap().ruling, Ruling::Missing);
+        book.entries.push(cell(&network("m", "resnet50", "CM"), "CF"));
+        let found = finding(&book);
+        assert_eq!(found.tables[1].rows[0][3], Item::text("CF"));
+        assert!(found.verdicts.last().unwrap().found.starts_with("t on CF, GradCAM:"));
     }
 }

@@ -1,4 +1,11 @@
 //! The evidence pack of a study: everything that is needed to check its figures on another machine, with hashes and versions.
+//!
+//! `evidence.json` lists every other file with its hash. Its own hash is the [`anchor`] of the pack: whoever keeps that number elsewhere can
+//! tell a pack from one that was forged as a whole.
+
+mod documents;
+mod networks;
+mod toolchain;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,8 +14,11 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 use serde::{Deserialize, Serialize};
 
+pub use toolchain::Toolchain;
+
+use super::StudyError;
 use super::book::{self, Book};
-use super::{REPORT, RESULTS, StudyError, TABLES};
+use super::cell::Cell;
 use crate::store;
 use crate::store::Stored;
 use crate::telemetry::file_hash;
@@ -16,11 +26,8 @@ use crate::telemetry::file_hash;
 /// Name of the list of hashes and versions.
 pub const FILE_NAME: &str = "evidence.json";
 /// Version of that list.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
-const LIMITS: &str = include_str!("limits.md");
-const REQUIREMENTS: &str = include_str!("requirements.md");
-const README: &str = include_str!("readme.md");
 const LOCK: &str = include_str!("../../../../Cargo.lock");
 
 /// A file of the pack.
@@ -45,21 +52,28 @@ pub struct Evidence {
     pub executables: BTreeSet<String>,
     /// sha256 of the model file by network; nothing for networks that do not exist.
     pub networks: BTreeMap<String, Option<String>>,
+    /// Manifests and calibration reports that are not in the pack, with the reason.
+    #[serde(default)]
+    pub not_packed: BTreeMap<String, String>,
     /// Hash of the content by data set.
     pub data: BTreeMap<String, String>,
     /// Hashes of the coalition plans.
     pub coalition_plans: BTreeSet<String>,
-    /// Versions: program, renderer, schemas, and every library that is linked.
+    /// Versions: program, renderer, schemas, and every package of the lock file.
     pub tools: BTreeMap<String, String>,
+    /// What built the program that wrote the pack; those that ran the cells are known by their hashes.
+    #[serde(default)]
+    pub toolchain: Toolchain,
     /// Every other file of the pack.
     pub files: Vec<PackedFile>,
 }
 
-/// Write the pack of the study in `study` into `pack`; gives the list.
+/// Write the pack of the study in `study` into `pack`; gives the list. Of the cells those are looked at whose runs were imported:
+/// their stores lie elsewhere, and go where the others are, by the id of the cell.
 ///
 /// # Errors
 /// If the study cannot be read, or the pack holds files already or cannot be written.
-pub fn write(study: &Path, pack: &Path) -> Result<Evidence, StudyError> {
+pub fn write(study: &Path, pack: &Path, cells: &[Cell]) -> Result<Evidence, StudyError> {
     let book = Book::read(study)?;
     if fs::read_dir(pack).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(StudyError::Plan {
@@ -70,45 +84,58 @@ pub fn write(study: &Path, pack: &Path) -> Result<Evidence, StudyError> {
     }
     fs::create_dir_all(pack).map_err(|source| StudyError::file(pack, source))?;
     copy_store(&study.join(book::FILE_NAME), &pack.join(book::FILE_NAME))?;
-    for name in [RESULTS, REPORT] {
-        copy(&study.join(name), &pack.join(name))?;
-    }
-    for name in names_in(&study.join(TABLES))? {
-        copy(&study.join(TABLES).join(&name), &pack.join(TABLES).join(&name))?;
-    }
+    // made again from the store that is packed, so that it holds nothing that another program or hand has left in the study
+    super::report(pack)?;
+    let not_packed = networks::copy(&book, pack)?;
     let mut plans = BTreeSet::new();
     for entry in book.entries.iter().filter(|e| !e.points.is_empty()) {
-        let (from, to) = (study.join(&entry.id), pack.join(&entry.id));
-        plans.extend(Some(Stored::open(&from)?.text("hash.plan")).filter(|h| !h.is_empty()));
+        let cell = cells.iter().find(|cell| cell.id == entry.id);
+        let imported = cell.and_then(|cell| Some(cell.import.as_ref()?.folder.clone()));
+        let (from, to) = (imported.unwrap_or_else(|| study.join(&entry.id)), pack.join(&entry.id));
+        // a store that does not hold together is no evidence
+        drop(Stored::open(&from)?);
+        plans.extend(Some(entry.hash_plan.clone()).filter(|hash| !hash.is_empty()));
         copy_store(&from.join(store::FILE_NAME), &to.join(store::FILE_NAME))?;
     }
-    let text = |name: &str, text: &str| {
-        let path = pack.join(name);
-        fs::write(&path, text).map_err(|source| StudyError::file(&path, source))
-    };
-    text("plan.toml", book.facts.get("plan").map_or("", String::as_str))?;
-    text("LIMITS.md", LIMITS)?;
-    text("REQUIREMENTS.md", REQUIREMENTS)?;
-    text("README.md", README)?;
+    text(&pack.join("plan.toml"), book.facts.get("plan").map_or("", String::as_str))?;
+    for (name, content) in documents::ALL {
+        text(&pack.join(name), content)?;
+    }
     let mut paths = Vec::new();
     walk(pack, &mut paths)?;
     let files = paths.iter().map(|path| packed(pack, path)).collect::<Result<_, _>>()?;
-    let evidence = describe(&book, plans, files);
+    let evidence = describe(&book, plans, not_packed, files);
     let json = serde_json::to_string_pretty(&evidence)
         .map_err(|source| StudyError::Json { place: FILE_NAME.to_owned(), source })?;
-    text(FILE_NAME, &json)?;
+    text(&pack.join(FILE_NAME), &json)?;
     Ok(evidence)
 }
 
-fn describe(book: &Book, coalition_plans: BTreeSet<String>, files: Vec<PackedFile>) -> Evidence {
+/// The number to keep elsewhere: sha256 of the list, which has the hashes of all else.
+///
+/// # Errors
+/// If there is no list.
+pub fn anchor(pack: &Path) -> Result<String, StudyError> {
+    let path = pack.join(FILE_NAME);
+    file_hash(&path).map_err(|source| StudyError::file(&path, source))
+}
+
+fn describe(
+    book: &Book,
+    coalition_plans: BTreeSet<String>,
+    not_packed: BTreeMap<String, String>,
+    files: Vec<PackedFile>,
+) -> Evidence {
     let mut executables: BTreeSet<String> =
         book.entries.iter().map(|e| e.executable.clone()).filter(|h| !h.is_empty()).collect();
     executables.insert(super::collect::executable());
-    let networks = book.entries.iter().map(|e| {
-        let hash = Some(e.network.sha256.clone()).filter(|hash| !hash.is_empty());
-        (e.network.name.clone(), hash)
-    });
-    let data = book.entries.iter().filter(|e| !e.hash_data.is_empty());
+    let mut networks: BTreeMap<String, Option<String>> = BTreeMap::new();
+    for network in book.entries.iter().map(|e| &e.network) {
+        // of two imports of one network, one may be missing
+        let known = networks.entry(network.name.clone()).or_default();
+        *known = Some(network.sha256.clone()).filter(|hash| !hash.is_empty()).or(known.take());
+    }
+    let data = book.entries.iter().filter(|e| e.import.is_none() && !e.hash_data.is_empty());
     let mut tools = linked();
     for name in ["roadgaze", "renderer", "run_store_schema"] {
         tools.insert(name.to_owned(), book.facts.get(name).cloned().unwrap_or_default());
@@ -119,10 +146,12 @@ fn describe(book: &Book, coalition_plans: BTreeSet<String>, files: Vec<PackedFil
         schema: SCHEMA,
         written_unix: crate::clock::unix_seconds(),
         executables,
-        networks: networks.collect(),
+        networks,
+        not_packed,
         data: data.map(|e| (e.data.name.clone(), e.hash_data.clone())).collect(),
         coalition_plans,
         tools,
+        toolchain: Toolchain::of_this_program(),
         files,
     }
 }
@@ -163,19 +192,33 @@ fn names_in(folder: &Path) -> Result<BTreeSet<std::ffi::OsString>, StudyError> {
 
 pub(super) fn packed(pack: &Path, path: &Path) -> Result<PackedFile, StudyError> {
     let wrong = |source| StudyError::file(path, source);
-    let inner = path.strip_prefix(pack).unwrap_or(path);
-    let parts: Vec<_> = inner.components().map(|c| c.as_os_str().to_string_lossy()).collect();
     Ok(PackedFile {
-        path: parts.join("/"),
+        path: inner(pack, path),
         sha256: file_hash(path).map_err(wrong)?,
         bytes: fs::metadata(path).map_err(wrong)?.len(),
     })
 }
 
+/// Path inside the pack, with `/`.
+pub(super) fn inner(pack: &Path, path: &Path) -> String {
+    let inner = path.strip_prefix(pack).unwrap_or(path);
+    let parts: Vec<_> = inner.components().map(|c| c.as_os_str().to_string_lossy()).collect();
+    parts.join("/")
+}
+
+/// Writes a file, and the folder that it lies in.
+fn text(path: &Path, text: &str) -> Result<(), StudyError> {
+    folder_of(path)?;
+    fs::write(path, text).map_err(|source| StudyError::file(path, source))
+}
+
+fn folder_of(path: &Path) -> Result<(), StudyError> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    fs::create_dir_all(folder).map_err(|source| StudyError::file(folder, source))
+}
+
 fn copy(from: &Path, to: &Path) -> Result<(), StudyError> {
-    if let Some(folder) = to.parent() {
-        fs::create_dir_all(folder).map_err(|source| StudyError::file(folder, source))?;
-    }
+    folder_of(to)?;
     fs::copy(from, to).map(drop).map_err(|source| StudyError::file(from, source))
 }
 
@@ -201,27 +244,5 @@ mod tests {
         assert!(tools.len() > 100, "{}", tools.len());
         assert_eq!(tools["crate harness"], env!("CARGO_PKG_VERSION"));
         assert!(tools["crate tract-core"].starts_with("0.23"), "{}", tools["crate tract-core"]);
-    }
-
-    #[test]
-    fn the_map_names_the_three_standards_and_only_files_that_are_packed() {
-        for standard in ["ISO 26262-8", "ISO 21448", "ISO/PAS 8800"] {
-            assert!(REQUIREMENTS.contains(standard), "{standard}");
-        }
-        for name in [FILE_NAME, "LIMITS.md", "plan.toml", RESULTS, REPORT, book::FILE_NAME] {
-            assert!(REQUIREMENTS.contains(name) || README.contains(name), "{name}");
-        }
-        let findings = super::super::analyse(&Book::default());
-        let known = |id: &str| id == "missing" || findings.findings.iter().any(|f| f.id == id);
-        for place in REQUIREMENTS.split("`#").chain(REQUIREMENTS.split("report.html#")).skip(1) {
-            let id: String =
-                place.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
-            assert!(place.starts_with("# From") || known(&id), "#{id} is no part of the report");
-        }
-        for name in REQUIREMENTS.split("`tables/").skip(1) {
-            let name = name.split(".csv").next().unwrap();
-            let tables = || findings.findings.iter().flat_map(|f| &f.tables);
-            assert!(name.starts_with('`') || tables().any(|t| t.name == name), "{name}");
-        }
     }
 }
