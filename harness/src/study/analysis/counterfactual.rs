@@ -136,8 +136,9 @@ pub(super) fn finding(book: &Book) -> Finding {
     }
     let pairs = twins(book, &all);
     finding.verdicts.extend(pairs.iter().map(|pair| reaction(pair)));
-    let (familiar_table, familiar_figure, verdicts) = familiar::places(&all, &pairs);
-    finding.verdicts.extend(verdicts);
+    let familiar = familiar::places(&all, &pairs);
+    finding.headline = familiar.headline;
+    finding.verdicts.extend(familiar.verdicts);
     if all.is_empty() {
         let what = "the same sign before another environment";
         finding.verdicts.push(not_measured(what, None, "no cells with forced environments"));
@@ -149,9 +150,9 @@ pub(super) fn finding(book: &Book) -> Finding {
         published: None,
         line: Some(0.0),
     });
-    finding.figures.push(familiar_figure);
+    finding.figures.push(familiar.figure);
     finding.tables.push(places);
-    finding.tables.push(familiar_table);
+    finding.tables.push(familiar.table);
     finding.tables.push(classes);
     finding
 }

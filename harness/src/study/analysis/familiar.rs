@@ -136,11 +136,16 @@ fn pair_row(pair: &[&Moved<'_>; 2], (familiar, kind): (bool, &'static str)) -> O
     some.then(|| Row::new(against(pair), title(&pair[0].own.explainer), kind, None, values))
 }
 
-/// Table, figure and verdicts; pairs hold the correlated network first.
-pub(super) fn places(
-    all: &[Moved<'_>],
-    pairs: &[[&Moved<'_>; 2]],
-) -> (Table, Figure, Vec<Verdict>) {
+/// What is found of familiar places.
+pub(super) struct Found {
+    pub(super) table: Table,
+    pub(super) figure: Figure,
+    pub(super) verdicts: Vec<Verdict>,
+    pub(super) headline: Option<String>,
+}
+
+/// Pairs hold the correlated network first.
+pub(super) fn places(all: &[Moved<'_>], pairs: &[[&Moved<'_>; 2]]) -> Found {
     let mut table = Table::new(
         "counterfactual-familiar",
         "Moved to places where the correlated training set shows the class, and to others",
@@ -171,7 +176,6 @@ pub(super) fn places(
             ci95: m.ci95,
         }));
     }
-    let verdicts = verdicts(&rows, &holm, single);
     let figure = Figure::Intervals {
         title: "Change of the pixel ratio by whether the class is familiar there".to_owned(),
         axis: "ratio in the other place less ratio in its own".to_owned(),
@@ -179,7 +183,24 @@ pub(super) fn places(
         published: None,
         line: Some(0.0),
     };
-    (table, figure, verdicts)
+    let headline = headline(&rows, &holm, single);
+    Found { table, figure, verdicts: verdicts(&rows, &holm, single), headline }
+}
+
+/// What a reader should take away: the first difference of a pair that is sure after Holm, unfamiliar places before familiar ones.
+fn headline(rows: &[Row], holm: &[f64], single: usize) -> Option<String> {
+    let pairs = || rows.iter().zip(holm).skip(single).filter(|(_, p)| **p < 0.05);
+    let (row, p) = pairs().find(|(row, _)| row.kind == KINDS[1].1).or_else(|| pairs().next())?;
+    Some(format!(
+        "Moved to a place that is {} to its class, the ratio of a sign changes by {} more in the correlated network than in its twin \
+         ({}, {}; {} signs, p (Holm) {})",
+        row.kind,
+        Item::difference(mean(&row.ratio)).shown(),
+        row.name,
+        row.method,
+        row.ratio.len(),
+        Item::P(*p).shown()
+    ))
 }
 
 /// One verdict a network or pair, over its two kinds of places.
@@ -304,6 +325,8 @@ mod tests {
             assert!((value - gain).abs() < 0.002, "{name} {kind}: {value}");
             assert_eq!(significant, sure, "{name} {kind}");
         }
+        let told = found.headline.as_deref().unwrap();
+        assert!(told.contains("unfamiliar to its class") && told.contains("+0.0300 ("), "{told}");
         assert_eq!(rows[1][8].shown(), "-0.003000 (-0.003000 to -0.003000)");
         assert_eq!((&rows[1][4], &rows[1][5]), (&Item::Count(60), &Item::Count(0)));
         let rulings: Vec<Ruling> = found
