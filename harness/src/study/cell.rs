@@ -60,6 +60,9 @@ pub struct NetworkFacts {
     pub accuracy: Vec<KnownAccuracy>,
 }
 
+/// How the word of a plan against a manifest begins.
+pub(super) const CONTRADICTION: &str = "the plan says";
+
 fn known(told: Told, rows: &[Accuracy]) -> impl Iterator<Item = KnownAccuracy> {
     rows.iter().map(move |figures| KnownAccuracy { told, figures: figures.clone() })
 }
@@ -96,6 +99,19 @@ impl NetworkFacts {
                         *field = value;
                     }
                 };
+                let contradicts = [
+                    ("train", &facts.train, told("set")),
+                    ("architecture", &facts.architecture, manifest.architecture.clone()),
+                ]
+                .into_iter()
+                .find(|(_, planned, told)| {
+                    !planned.is_empty() && !told.is_empty() && *planned != told
+                });
+                if let Some((what, planned, told)) = contradicts {
+                    facts.missing =
+                        Some(format!("{CONTRADICTION} {what} = {planned}, its manifest {told}"));
+                    return facts;
+                }
                 fill(&mut facts.architecture, manifest.architecture.clone());
                 fill(&mut facts.train, told("set"));
                 fill(&mut facts.precision, manifest.precision.name().to_owned());
@@ -192,10 +208,17 @@ impl DataFacts {
         })
     }
 
-    /// Ordinary test pictures of a set.
+    /// Ordinary test pictures of a set: of its own size and strength, from the first one on; their number does not matter.
     #[must_use]
     pub fn is_plain_test(&self) -> bool {
-        self.split == "test" && self.corner_case.is_empty() && self.environment.is_empty()
+        self.split == "test" && self.differs_in("per_class")
+    }
+
+    /// Whether the pictures are those of the set but for their number and this one option.
+    pub(super) fn differs_in(&self, option: &str) -> bool {
+        let options = self.name.split_once('?').map_or("", |(_, options)| options);
+        let key = |o: &str| o.split_once('=').map_or("", |(key, _)| key) == option;
+        options.split('&').all(|o| o.is_empty() || o.starts_with("per_class=") || key(o))
     }
 
     pub(super) fn slug(&self) -> String {

@@ -11,10 +11,11 @@ use datasets::synthetic::Synthetic;
 
 use super::StudyError;
 use super::book::{Book, Entry, Point};
-use super::cell::Cell;
+use super::cell::{CONTRADICTION, Cell};
 use super::import;
 use super::plan::StudyPlan;
 use super::work::{self, State};
+use crate::attribution::Estimator;
 use crate::run::machine;
 use crate::store::{AttributionRow, FrameRow, Stored};
 use crate::telemetry;
@@ -83,14 +84,20 @@ fn entry(folder: &Path, cell: &Cell, failed: Option<&String>) -> Result<Entry, S
     // the place of the manifest differs from machine to machine
     entry.network.manifest = None;
     match work::state(folder, cell)? {
+        State::NoNetwork(why) if why.starts_with(CONTRADICTION) => {
+            entry.problem = Some(why.clone());
+            entry.network.missing = Some(why);
+        }
         State::NoNetwork(_) => {
             entry.problem = Some("the network does not exist".to_owned());
             entry.network.missing = Some("no network of this name was found".to_owned());
         }
-        State::NoRun(why) => {
+        State::NoRun(_) => {
             // how many there would be stands in the run
             entry.asked = cell.import.as_ref().and_then(|import| import.frames).unwrap_or(1);
-            entry.problem = Some(why);
+            // the folder as the plan names it: where it lies differs from machine to machine
+            let run = entry.import.clone().unwrap_or_default();
+            entry.problem = Some(format!("{run}: no run is there to be imported"));
         }
         State::Failed(why) => entry.problem = Some(why),
         State::Stored { frames: 0, .. } => {
@@ -113,12 +120,25 @@ fn entry(folder: &Path, cell: &Cell, failed: Option<&String>) -> Result<Entry, S
             entry.executable = stored.text("hash.executable");
             entry.hash_data = stored.text("hash.data");
             entry.hash_plan = hash_plan(&stored, &entry);
+            if !entry.hash_plan.is_empty() && one_plan(&stored) {
+                entry.explainer.push_str(ONE_PLAN);
+            }
             let told = MADE_BY.iter().map(|name| ((*name).to_owned(), stored.text(name)));
             entry.made_by = told.filter(|(_, value)| !value.is_empty()).collect();
             entry.points = points(&stored, &entry);
         }
     }
     Ok(entry)
+}
+
+/// What all frames of a run with a single coalition plan share is in no interval over frames (docs/kernel-shap.md), so such maps are
+/// another method.
+pub(super) const ONE_PLAN: &str = ", one plan";
+
+/// Whether all frames followed the same plan, though another could have been drawn.
+fn one_plan(stored: &Stored) -> bool {
+    let plans = stored.settings.get("set.shap.plans").map_or("1", String::as_str);
+    plans == "1" && stored.text("set.shap.estimator") != Estimator::Exact.name()
 }
 
 /// Hash of the coalition plans that an entry's maps come from; a run of two methods has one for the other.

@@ -209,6 +209,9 @@ impl StudyPlan {
                 remedy: "docs/study.md describes the file".to_owned(),
             })
         };
+        if let Some(name) = self.method.keys().find(|name| !is_plain_name(name)) {
+            return wrong("method".into(), NAME_RULE.to_owned(), &format!("`{name}`"));
+        }
         let mut known = BTreeSet::new();
         for network in &self.networks {
             if !is_plain_name(&network.name) {
@@ -281,12 +284,12 @@ impl StudyPlan {
 }
 
 /// What [`is_plain_name`] asks for.
-pub(super) const NAME_RULE: &str = "letters, digits, -, . and _";
+pub(super) const NAME_RULE: &str = "letters, digits, -, . and _, a dot not first,";
 
 /// Whether a name of a network can be that of a folder everywhere.
 pub(super) fn is_plain_name(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-    !name.is_empty() && name.chars().all(plain)
+    !name.is_empty() && !name.starts_with('.') && name.chars().all(plain)
 }
 
 fn names(plans: &[(&str, &str)]) -> String {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Component, Path};
 
 use datasets::renderer::RENDERER_VERSION;
 use datasets::source::FrameKey;
@@ -12,6 +12,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::book::{Book, Entry, Point};
+use super::cell::DataFacts;
 use super::evidence::{self, Evidence};
 use super::{RESULTS, StudyError, analyse, collect, derived};
 use crate::attribution::{Map, Upsampling};
@@ -49,7 +50,16 @@ pub fn verify(pack: &Path, frames: usize) -> Result<Vec<Check>, StudyError> {
     let evidence: Evidence = serde_json::from_str(&text)
         .map_err(|source| StudyError::Json { place: path.display().to_string(), source })?;
     let mut checks = vec![files(pack, &evidence)?];
+    // nothing is opened beside a journal, or outside the pack
+    if checks[0].wrong.iter().any(|w| w.contains("-wal: ") || w.contains("-journal: ")) {
+        return Ok(checks);
+    }
     let book = Book::read(pack)?;
+    let stray = book.entries.iter().find(|entry| !is_inside(&entry.id));
+    if let Some(entry) = stray {
+        checks[0].wrong.push(format!("cell {}: a folder inside the pack expected", entry.id));
+        return Ok(checks);
+    }
     checks.push(rows(pack, &book));
     checks.push(inputs(&book, &evidence));
     checks.push(figures(pack, &book)?);
@@ -58,10 +68,20 @@ pub fn verify(pack: &Path, frames: usize) -> Result<Vec<Check>, StudyError> {
     Ok(checks)
 }
 
+/// Whether a path of a list leads nowhere but into the pack.
+fn is_inside(path: &str) -> bool {
+    let normal = |c| matches!(c, Component::Normal(_));
+    !path.is_empty() && Path::new(path).components().all(normal)
+}
+
 /// Every file is there with its hash, and none else.
 fn files(pack: &Path, evidence: &Evidence) -> Result<Check, StudyError> {
     let mut wrong = Vec::new();
     for file in &evidence.files {
+        if !is_inside(&file.path) {
+            wrong.push(format!("{}: a path inside the pack expected", file.path));
+            continue;
+        }
         let path = pack.join(&file.path);
         if !path.is_file() {
             wrong.push(format!("{}: file expected, none found", file.path));
@@ -80,9 +100,8 @@ fn files(pack: &Path, evidence: &Evidence) -> Result<Check, StudyError> {
     evidence::walk(pack, &mut paths)?;
     for path in paths {
         let inner = evidence::inner(pack, &path);
-        // journals that readers leave behind
-        let journal = inner.ends_with("-wal") || inner.ends_with("-shm");
-        if inner != evidence::FILE_NAME && !journal && !known.contains(inner.as_str()) {
+        // journals of SQLite too: what stands in one would be read in place of what the hashes are of
+        if inner != evidence::FILE_NAME && !known.contains(inner.as_str()) {
             wrong.push(format!("{inner}: not in {}", evidence::FILE_NAME));
         }
     }
@@ -93,6 +112,13 @@ fn files(pack: &Path, evidence: &Evidence) -> Result<Check, StudyError> {
 fn rows(pack: &Path, book: &Book) -> Check {
     let (mut looked_at, mut wrong) = (0, Vec::new());
     for entry in with_frames(book) {
+        // what the name of a data set says of it decides which question its frames answer
+        if !DataFacts::of(&entry.data.name, &[]).is_ok_and(|told| told == entry.data) {
+            wrong.push(format!(
+                "{}: data set {} has other facts than its name",
+                entry.id, entry.data.name
+            ));
+        }
         let stored = match Stored::open(&pack.join(&entry.id)) {
             Ok(stored) => stored,
             Err(error) => {

@@ -78,7 +78,7 @@ fn series(book: &Book) -> Vec<Series<'_>> {
                                 && e.data.corner_case == *kind
                                 && e.data.severity == severity
                                 && e.data.set == set
-                                && e.data.environment.is_empty()
+                                && e.data.differs_in("corner_case")
                                 && !e.points.is_empty()
                         })?;
                         let ordinary = plain(book, &network.name, set, Some(explainer))?;

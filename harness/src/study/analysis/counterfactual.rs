@@ -165,7 +165,7 @@ fn collect(book: &Book) -> Vec<Moved<'_>> {
                 .entries
                 .iter()
                 .filter(|e| e.network.name == network.name && e.explainer == explainer)
-                .filter(|e| !e.data.environment.is_empty() && e.data.corner_case.is_empty())
+                .filter(|e| !e.data.environment.is_empty() && e.data.differs_in("environment"))
                 .filter(|e| !e.points.is_empty());
             // pictures of another set differ in more than the place
             let mut sets: Vec<(&str, Vec<&Entry>)> = Vec::new();
@@ -269,8 +269,14 @@ fn reaction(pair: &[&Moved<'_>; 2]) -> Verdict {
     let flipped: Vec<f64> = both().map(|(vc, vu)| share(vc) - share(vu)).collect();
     let reaction: Vec<f64> =
         both().filter_map(|(vc, vu)| Some(spread(vc)? - spread(vu)?)).collect();
-    let sure =
-        |values: &[f64]| mean(values).and_then(|m| m.ci95).is_some_and(|[l, h]| l > 0.0 || h < 0.0);
+    let p = [&flipped, &reaction].map(|d| stats::sign_flip(d, SEED).map_or(1.0, |t| t.p));
+    let sure = stats::holm(&p).into_iter().any(|p| p < 0.05);
+    // an interval of differences that are all zero would say more than it can
+    let flips = if flipped.iter().all(|d| *d == 0.0) {
+        "no difference".to_owned()
+    } else {
+        Item::difference(mean(&flipped)).shown()
+    };
     Verdict {
         what: format!(
             "correlated against uncorrelated training, {}, {}",
@@ -279,12 +285,11 @@ fn reaction(pair: &[&Moved<'_>; 2]) -> Verdict {
         ),
         published: None,
         found: format!(
-            "share of flips {}; spread of the ratio over the places {} (correlated less uncorrelated, sign by sign)",
-            Item::difference(mean(&flipped)).shown(),
+            "share of flips: {flips}; spread of the ratio over the places {} (correlated less uncorrelated, sign by sign)",
             Item::difference(mean(&reaction)).shown()
         ),
-        ruling: if sure(&flipped) || sure(&reaction) { Ruling::Answered } else { Ruling::Undecided },
-        why: "answered if one of the two intervals leaves out zero. A network that leans on the background should flip more often \
+        ruling: if sure { Ruling::Answered } else { Ruling::Undecided },
+        why: "answered if one of the two has p below 0.05 after Holm over them. A network that leans on the background should flip more often \
               and shift its attention more"
             .to_owned(),
     }
@@ -363,7 +368,7 @@ mod tests {
         };
         let v = reaction(&book()).unwrap();
         assert_eq!(v.ruling, Ruling::Answered);
-        assert!(v.found.starts_with("share of flips +0.12"), "{}", v.found);
+        assert!(v.found.starts_with("share of flips: +0.12"), "{}", v.found);
         let renamed = |change: &dyn Fn(&mut Entry)| {
             let mut book = book();
             book.entries.iter_mut().for_each(change);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use datasets::sets::{Correlation, Level, SetSettings};
 
+use super::alike::Measure;
 use super::measurement::measure;
 use super::{
     ATTRIBUTION_SET, SEED, empty, explainers, mean, networks, not_measured, plain, ratios, title,
@@ -129,6 +130,8 @@ fn doses<'a>(book: &'a Book, explainer: &str) -> BTreeMap<(&'a str, bool), Doses
     }
     for doses in found.values_mut() {
         doses.sort_by(|a, b| a.0.total_cmp(&b.0));
+        // two networks of one strength are one dose
+        doses.dedup_by(|a, b| a.0.total_cmp(&b.0).is_eq());
     }
     found
 }
@@ -136,9 +139,10 @@ fn doses<'a>(book: &'a Book, explainer: &str) -> BTreeMap<(&'a str, bool), Doses
 /// Least-squares slope of each frame that has a ratio at every dose.
 fn slopes(doses: &[(f64, &Entry)]) -> Vec<f64> {
     let mut frames: BTreeMap<(u16, u32), Vec<(f64, f64)>> = BTreeMap::new();
+    let measure = Measure::of(doses.iter().flat_map(|(_, entry)| &entry.points));
     for (dose, entry) in doses {
         for p in &entry.points {
-            if let Some(ratio) = p.ratio {
+            if let Some(ratio) = measure.ratio(p) {
                 frames.entry(p.key()).or_default().push((*dose, ratio));
             }
         }

@@ -14,6 +14,8 @@ use crate::study::finding::{Figure, Item, Mark, Ruling, Table, Verdict};
 
 /// Where a sign is moved to.
 const KINDS: [(bool, &str); 2] = [(true, "familiar"), (false, "unfamiliar")];
+/// What the question asks for: the change in unfamiliar places less that in familiar ones, of signs that were in both.
+const CONTRAST: &str = "unfamiliar less familiar";
 
 /// P(environment | class) in the correlated training set of a camera level.
 struct Places(Conditional);
@@ -136,6 +138,34 @@ fn pair_row(pair: &[&Moved<'_>; 2], (familiar, kind): (bool, &'static str)) -> O
     some.then(|| Row::new(against(pair), title(&pair[0].own.explainer), kind, None, values))
 }
 
+/// Change in unfamiliar places less that in familiar ones, sign by sign.
+fn contrast(
+    m: &Moved<'_>,
+    change: impl Fn(&Views<'_>) -> Vec<f64>,
+) -> Option<BTreeMap<(u16, u32), f64>> {
+    let [familiar, unfamiliar] =
+        [means(&signs(m, true)?, &change), means(&signs(m, false)?, &change)];
+    let both = unfamiliar.iter().filter_map(|(key, u)| Some((*key, u - familiar.get(key)?)));
+    Some(both.collect())
+}
+
+fn network_contrast(m: &Moved<'_>) -> Option<Row> {
+    let ratio: Vec<f64> = contrast(m, |v| ratio_change(v))?.into_values().collect();
+    let confidence = contrast(m, confidence_change)?.into_values().collect();
+    let some = !ratio.is_empty();
+    let method = title(&m.own.explainer);
+    some.then(|| Row::new(m.name(), method, CONTRAST, None, [ratio, confidence]))
+}
+
+fn pair_contrast(pair: &[&Moved<'_>; 2]) -> Option<Row> {
+    let of = |change: fn(&Views<'_>) -> Vec<f64>| {
+        Some(less(&contrast(pair[0], change)?, &contrast(pair[1], change)?))
+    };
+    let values = [of(|v| ratio_change(v))?, of(confidence_change)?];
+    let some = !values[0].is_empty();
+    some.then(|| Row::new(against(pair), title(&pair[0].own.explainer), CONTRAST, None, values))
+}
+
 /// What is found of familiar places.
 pub(super) struct Found {
     pub(super) table: Table,
@@ -161,10 +191,15 @@ pub(super) fn places(all: &[Moved<'_>], pairs: &[[&Moved<'_>; 2]]) -> Found {
             "change of confidence",
         ],
     );
-    let of_networks = all.iter().flat_map(|m| KINDS.map(|kind| network_row(m, kind)));
+    let of_networks = all.iter().flat_map(|m| {
+        KINDS.map(|kind| network_row(m, kind)).into_iter().chain([network_contrast(m)])
+    });
     let mut rows: Vec<Row> = of_networks.flatten().collect();
     let single = rows.len();
-    rows.extend(pairs.iter().flat_map(|pair| KINDS.map(|kind| pair_row(pair, kind))).flatten());
+    let of_pairs = pairs.iter().flat_map(|pair| {
+        KINDS.map(|kind| pair_row(pair, kind)).into_iter().chain([pair_contrast(pair)])
+    });
+    rows.extend(of_pairs.flatten());
     let holm = stats::holm(&rows.iter().map(|r| r.p).collect::<Vec<_>>());
     let mut marks = Vec::new();
     for (row, p) in rows.iter().zip(&holm) {
@@ -187,14 +222,13 @@ pub(super) fn places(all: &[Moved<'_>], pairs: &[[&Moved<'_>; 2]]) -> Found {
     Found { table, figure, verdicts: verdicts(&rows, &holm, single), headline }
 }
 
-/// What a reader should take away: the first difference of a pair that is sure after Holm, unfamiliar places before familiar ones.
+/// What a reader should take away: the contrast of the first pair of networks that is sure after Holm.
 fn headline(rows: &[Row], holm: &[f64], single: usize) -> Option<String> {
-    let pairs = || rows.iter().zip(holm).skip(single).filter(|(_, p)| **p < 0.05);
-    let (row, p) = pairs().find(|(row, _)| row.kind == KINDS[1].1).or_else(|| pairs().next())?;
+    let mut pairs = rows.iter().zip(holm).skip(single);
+    let (row, p) = pairs.find(|(row, p)| row.kind == CONTRAST && **p < 0.05)?;
     Some(format!(
-        "Moved to a place that is {} to its class, the ratio of a sign changes by {} more in the correlated network than in its twin \
-         ({}, {}; {} signs, p (Holm) {})",
-        row.kind,
+        "Moved to a place that is unfamiliar to its class instead of a familiar one, a sign has a ratio that is higher by {} in the \
+         correlated network than in its twin ({}, {}; {} signs, p (Holm) {})",
         Item::difference(mean(&row.ratio)).shown(),
         row.name,
         row.method,
@@ -214,7 +248,7 @@ fn verdicts(rows: &[Row], holm: &[f64], single: usize) -> Vec<Verdict> {
             .iter()
             .map(|(_, r, p)| {
                 format!(
-                    "{} places: ratio {}, p (Holm) {}, confidence {}, {} signs",
+                    "{}: ratio {}, p (Holm) {}, confidence {}, {} signs",
                     r.kind,
                     Item::difference(mean(&r.ratio)).shown(),
                     Item::P(*p).shown(),
@@ -223,7 +257,7 @@ fn verdicts(rows: &[Row], holm: &[f64], single: usize) -> Vec<Verdict> {
                 )
             })
             .collect();
-        let sure = group.iter().any(|(_, _, p)| *p < 0.05);
+        let sure = group.iter().any(|(_, r, p)| r.kind == CONTRAST && *p < 0.05);
         let what = if *first < single {
             "the ratio in a familiar and an unfamiliar place"
         } else {
@@ -234,7 +268,7 @@ fn verdicts(rows: &[Row], holm: &[f64], single: usize) -> Vec<Verdict> {
             published: None,
             found: each.join("; "),
             ruling: if sure { Ruling::Answered } else { Ruling::Undecided },
-            why: "answered if one of the two changes of the ratio has p below 0.05 after Holm. A ratio that rises in an unfamiliar place \
+            why: "answered if the change in unfamiliar places less that in familiar ones has p below 0.05 after Holm. A ratio that rises in an unfamiliar place \
                   says that the background there draws less attention than that of the sign's own place; its own place is mostly a \
                   familiar one on C pictures and mostly an unfamiliar one on U pictures"
                 .to_owned(),
@@ -320,19 +354,22 @@ mod tests {
             ("UF", "unfamiliar", 0.0, false),
             ("CF against UF", "familiar", 0.0, false),
             ("CF against UF", "unfamiliar", 0.03, true),
+            ("CF", CONTRAST, 0.03, true),
+            ("UF", CONTRAST, 0.0, false),
+            ("CF against UF", CONTRAST, 0.03, true),
         ] {
             let (value, significant) = of(name, kind);
             assert!((value - gain).abs() < 0.002, "{name} {kind}: {value}");
             assert_eq!(significant, sure, "{name} {kind}");
         }
         let told = found.headline.as_deref().unwrap();
-        assert!(told.contains("unfamiliar to its class") && told.contains("+0.0300 ("), "{told}");
+        assert!(told.contains("CF against UF") && told.contains("higher by +0.03"), "{told}");
         assert_eq!(rows[1][8].shown(), "-0.003000 (-0.003000 to -0.003000)");
         assert_eq!((&rows[1][4], &rows[1][5]), (&Item::Count(60), &Item::Count(0)));
         let rulings: Vec<Ruling> = found
             .verdicts
             .iter()
-            .filter(|v| v.found.starts_with("familiar places"))
+            .filter(|v| v.found.starts_with("familiar:"))
             .map(|v| v.ruling)
             .collect();
         assert_eq!(rulings, [Ruling::Answered, Ruling::Undecided, Ruling::Answered]);

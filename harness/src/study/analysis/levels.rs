@@ -98,8 +98,8 @@ fn trained<'a>(book: &'a Book, explainer: &str) -> Vec<(String, [&'a Entry; 3])>
                     && n.architecture == frontal.architecture
                     && n.is_integer() == frontal.is_integer()
             };
-            let network = all.iter().find(same)?;
-            plain(book, &network.name, ATTRIBUTION_SET, Some(explainer))
+            let of = |n: &&NetworkFacts| plain(book, &n.name, ATTRIBUTION_SET, Some(explainer));
+            all.iter().filter(same).find_map(of)
         };
         if let [Some(f), Some(m), Some(h)] = Level::ALL.map(at) {
             found.push((format!("{} at F, M, H", frontal.name), [f, m, h]));

@@ -163,11 +163,10 @@ fn pairs<'a>(book: &'a Book, explainer: &str) -> Vec<Pair<'a>> {
     }
     for single in &all {
         let Some(shape) = single_shape(single) else { continue };
-        let whole = all.iter().find(|n| whole_set(n) == Some(CM) && alike(n, single));
-        let Some(whole) = whole else { continue };
+        let wholes = || all.iter().filter(|n| whole_set(n) == Some(CM) && alike(n, single));
         let cells = ["CM", ATTRIBUTION_SET].into_iter().find_map(|set| {
             let of = |n: &NetworkFacts| plain(book, &n.name, set, Some(explainer));
-            Some((of(whole)?, of(single)?))
+            Some((wholes().find_map(|n| of(n))?, of(single)?))
         });
         if let Some((a, b)) = cells {
             found.push(Pair { a, b, shape: Some(shape_word(shape)) });

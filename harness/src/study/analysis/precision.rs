@@ -1,6 +1,7 @@
 //! Integers against floating point: does quantization move the decision or the attention?
 
 use super::alike::Measure;
+use super::shares::{self, ShareDifference};
 use super::twins::{Twin, twins};
 use super::{SEED, differences, empty, mean, not_measured, paired, title};
 use crate::stats::{self, Equivalence};
@@ -60,14 +61,14 @@ impl<'a> Compared<'a> {
     }
 
     fn row(&self, [moved, equivalent]: [Option<f64>; 2]) -> Vec<Item> {
-        let right = |p: &Point| f64::from(u8::from(p.correct()));
-        let accuracy: Vec<f64> = self.both.iter().map(|(f, i)| right(i) - right(f)).collect();
+        let right: Vec<(bool, bool)> =
+            self.both.iter().map(|(f, i)| (i.correct(), f.correct())).collect();
         let order = self.order();
         let mut row = names(&self.twin);
         row.extend([
             Item::Count(self.both.len()),
             Item::share(stats::wilson(self.same(), self.both.len())),
-            Item::difference(mean(&accuracy)),
+            shares::paired(&right).map_or(Item::Nothing, ShareDifference::item),
             Item::difference(mean(&self.change)),
             Item::p(self.moved),
             Item::p(moved),

@@ -1,11 +1,13 @@
 //! Mean pixel ratio of every network, and whether larger networks look at the background more.
 
 use super::{
-    ATTRIBUTION_SET, NOT_PUBLISHED, differences, empty, explainers, mean, networks, not_measured,
-    paired, plain, ratio_pairs, ratios, title, whole_set,
+    ATTRIBUTION_SET, NOT_PUBLISHED, SEED, empty, explainers, mean, networks, not_measured, paired,
+    plain, ratio_pairs, ratios, title, whole_set,
 };
+use crate::stats;
 use crate::study::book::{Book, Entry};
 use crate::study::cell::NetworkFacts;
+use crate::study::collect::ONE_PLAN;
 use crate::study::finding::{Figure, Finding, Item, Mark, Ruling, Table, Verdict};
 use crate::study::paper;
 
@@ -159,8 +161,9 @@ fn convnext_small(book: &Book) -> Verdict {
     }
 }
 
-const ORDER_RULE: &str =
-    "rule: for every pair on the same frames the larger network's interval lies below";
+const ORDER_RULE: &str = "rule: for every pair on the same frames the larger network's interval lies below, p (Holm) < 0.05";
+const SHARED: &str = "all frames followed one coalition plan: what their ratios share by it is in no interval over frames, and as large as the \
+     effects (docs/kernel-shap.md)";
 const GRADCAM: &str = "GradCAM ratios of two architectures do not compare: their level belongs to the feature map that GradCAM reads as much as \
      to the network, and is another by Kernel SHAP on the same frames (docs/background-effect.md)";
 
@@ -180,22 +183,27 @@ fn order(book: &Book) -> Vec<Verdict> {
                 let same = small.network.train == large.network.train
                     && small.network.is_integer() == large.network.is_integer();
                 if same && less < more {
-                    let d = differences(&ratio_pairs(&paired(small, large)));
-                    pairs.extend(mean(&d).map(|m| (small, large, m)));
+                    let found = stats::paired(&ratio_pairs(&paired(small, large)), SEED);
+                    pairs.extend(found.map(|found| (small, large, found)));
                 }
             }
         }
         if pairs.is_empty() {
             continue;
         }
+        let p: Vec<f64> = pairs.iter().map(|(_, _, found)| found.test.p).collect();
+        let holm = stats::holm(&p);
         let sure = |sign: f64| {
-            pairs.iter().filter(move |(_, _, m)| {
-                m.ci95.is_some_and(|[low, high]| low * sign > 0.0 && high * sign > 0.0)
+            pairs.iter().zip(&holm).filter(move |((_, _, found), p)| {
+                let beside = |[low, high]: [f64; 2]| low * sign > 0.0 && high * sign > 0.0;
+                **p < 0.05 && found.difference.ci95.is_some_and(beside)
             })
         };
         let (lower, higher) = (sure(-1.0).count(), sure(1.0).count());
         let (ruling, why) = if explainer == "gradcam" {
             (Ruling::NotComparable, GRADCAM)
+        } else if explainer.ends_with(ONE_PLAN) {
+            (Ruling::NotComparable, SHARED)
         } else if lower == pairs.len() {
             (Ruling::Reproduced, ORDER_RULE)
         } else if higher > 0 {
@@ -205,12 +213,13 @@ fn order(book: &Book) -> Vec<Verdict> {
         };
         let each: Vec<String> = pairs
             .iter()
-            .map(|(small, large, m)| {
+            .map(|(small, large, found)| {
                 format!(
-                    "{} less {}: {}",
+                    "{} less {}: {}, n = {}",
                     large.network.name,
                     small.network.name,
-                    Item::difference(Some(*m)).shown()
+                    Item::difference(Some(found.difference)).shown(),
+                    found.difference.n
                 )
             })
             .collect();

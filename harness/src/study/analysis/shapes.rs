@@ -65,8 +65,9 @@ fn by_shape(book: &Book) -> (Table, Vec<Mark>, Vec<Verdict>) {
                 let found = mean(&of_shape(entry, shape));
                 let chance: Vec<f64> = of().map(|p| p.mask_share).collect();
                 let whole: Vec<f64> = of().filter_map(|p| p.proportional).collect();
-                let share: Vec<f64> =
-                    of().filter_map(|p| Some(p.ratio? / p.proportional?)).collect();
+                let share: Vec<f64> = of()
+                    .filter_map(|p| Some(p.ratio? / p.proportional.filter(|w| *w > 0.0)?))
+                    .collect();
                 table.rows.push(vec![
                     Item::text(&network.name),
                     Item::text(title(explainer)),
@@ -178,12 +179,13 @@ fn single_shape(book: &Book) -> (Table, Verdict) {
                 && n.architecture == single.architecture
                 && n.is_integer() == single.is_integer()
         };
-        let Some(whole) = all.iter().find(twin) else { continue };
         for explainer in explainers(book) {
             for set in ["CM", ATTRIBUTION_SET] {
                 let (Some(one), Some(every)) = (
                     plain(book, &single.name, set, Some(explainer)),
-                    plain(book, &whole.name, set, Some(explainer)),
+                    all.iter()
+                        .filter(twin)
+                        .find_map(|whole| plain(book, &whole.name, set, Some(explainer))),
                 ) else {
                     continue;
                 };

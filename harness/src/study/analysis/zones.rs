@@ -83,7 +83,8 @@ pub(super) fn finding(book: &Book) -> Finding {
                 for row in &rows {
                     by_pose.rows.push(row.items(&network.name, explainer));
                 }
-                finding.verdicts.extend(verdict(&network.name, explainer, &rows));
+                let reach = views.iter().map(|v| v.pose[0].abs()).fold(0.0, f64::max);
+                finding.verdicts.extend(verdict(&network.name, explainer, &rows, reach));
             }
         }
     }
@@ -240,7 +241,9 @@ impl Correlated {
 }
 
 /// What the zones do when the camera turns, the sign's area being the same, in one line.
-fn conclusion(yaw: &[&Correlated]) -> (String, Ruling) {
+///
+/// That nothing follows the yaw takes views that turn as far as the last bin.
+fn conclusion(yaw: &[&Correlated], reach: f64) -> (String, Ruling) {
     let moved: Vec<String> = yaw
         .iter()
         .filter_map(|r| {
@@ -258,7 +261,11 @@ fn conclusion(yaw: &[&Correlated]) -> (String, Ruling) {
         return (line, Ruling::Answered);
     }
     let none = |c: RankCorrelation| c.ci95[0] > -NONE && c.ci95[1] < NONE;
-    if yaw.iter().all(|r| r.given_area.is_some_and(none)) {
+    if reach < YAW[YAW.len() - 2] {
+        let line =
+            format!("nothing is shown to follow the yaw, of at most {reach:.0} degrees here");
+        (line, Ruling::Undecided)
+    } else if yaw.iter().all(|r| r.given_area.is_some_and(none)) {
         let line = format!("given the sign's area, nothing follows the yaw: all within +-{NONE}");
         (line, Ruling::Answered)
     } else {
@@ -266,12 +273,12 @@ fn conclusion(yaw: &[&Correlated]) -> (String, Ruling) {
     }
 }
 
-fn verdict(network: &str, explainer: &str, rows: &[Correlated]) -> Option<Verdict> {
+fn verdict(network: &str, explainer: &str, rows: &[Correlated], reach: f64) -> Option<Verdict> {
     let yaw: Vec<&Correlated> = rows.iter().filter(|r| r.pose == 0).collect();
     let ratio = yaw.iter().find(|r| r.value == 0)?;
     let shown =
         |c: Option<RankCorrelation>| c.map_or_else(|| "-".to_owned(), RankCorrelation::shown);
-    let (conclusion, ruling) = conclusion(&yaw);
+    let (conclusion, ruling) = conclusion(&yaw, reach);
     Some(Verdict {
         what: format!("attention against yaw, {network}, {}", title(explainer)),
         published: None,
@@ -284,8 +291,8 @@ fn verdict(network: &str, explainer: &str, rows: &[Correlated]) -> Option<Verdic
         ),
         ruling,
         why: format!(
-            "answered if a correlation given the area has p below 0.05 after Holm, or if all of them lie within +-{NONE}; pitch and \
-             scale stand in the table"
+            "answered if a correlation given the area has p below 0.05 after Holm, or if all of them lie within +-{NONE} on views \
+             that turn by 28 degrees or more; pitch and scale stand in the table"
         ),
     })
 }

@@ -92,7 +92,8 @@ fn a_run_of_the_desktop_becomes_a_cell_with_what_its_store_does_not_tell() {
     let entry = entries(folder.path(), &plan).unwrap().remove(0);
     assert_eq!(entry.id, "cells/imported/a.f32/CF-test-size-64/shap");
     assert_eq!((entry.asked, entry.points.len(), entry.problem), (3, 3, None));
-    assert_eq!(entry.explainer, "permutation, 962", "1,000 are asked for, whole orders are drawn");
+    let explainer = "permutation, 962, one plan";
+    assert_eq!(entry.explainer, explainer, "1,000 are asked for, whole orders are drawn");
     assert_eq!((entry.evaluations, entry.hash_plan.as_str()), (962, "one"));
     assert_eq!(
         (entry.network.sha256.as_str(), entry.made_by["backend"].as_str()),

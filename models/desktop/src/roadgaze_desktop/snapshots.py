@@ -42,7 +42,8 @@ def load(path: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
     state = torch.load(path, map_location="cpu", weights_only=True)
     if state["schema"] != SCHEMA:
         raise ValueError(f"{path}: schema {state['schema']}, expected {SCHEMA}; delete it to start again")
-    differing = [k for k in settings if state["settings"].get(k) != settings[k]]
+    known = state["settings"]
+    differing = [k for k in known | settings if known.get(k) != settings.get(k)]
     if differing:
         raise ValueError(
             f"{path}: belongs to a run with other {', '.join(differing)}; choose another --out or delete it"

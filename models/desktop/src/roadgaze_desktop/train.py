@@ -209,7 +209,7 @@ class Trainer:
             "set": self.images.name,
             "preset": self.recipe.name,
             "start": self.settings.start_note,
-        }
+        } | ({} if self.images.strength is None else {"strength": self.images.strength})
 
     def save(self) -> None:
         """Write the snapshot."""
