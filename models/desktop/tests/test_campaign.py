@@ -104,9 +104,11 @@ def test_a_fresh_machine_goes_on_from_carried_weights(tmp_path, binary, monkeypa
     command = ["campaign", "--binary", str(binary), "--preset", "smoke", "--trainings", "resnet-micro:CF"]
     command += ["--device", "cpu", "--train-per-class", "8", "--own-test-per-class", "4"]
     slice_one = ["--work", str(tmp_path / "a"), "--out", str(tmp_path / "home"), "--budget-minutes", "0.0001"]
-    # the first call may spend its time on rendering; the second certainly begins to train
-    for _ in range(2):
+    # on a busy machine the first calls spend their time on rendering
+    for _ in range(20):
         assert main([*command, *slice_one]) == 0
+        if any((tmp_path / "home").glob("*light.pt.pieces.json")):
+            break
     index = next((tmp_path / "home").glob("*light.pt.pieces.json"))
     pieces.join(index, [tmp_path / "home"], tmp_path / "carried")
     slice_two = ["--work", str(tmp_path / "b"), "--out", str(tmp_path / "home"), "--carried", str(tmp_path / "carried")]
