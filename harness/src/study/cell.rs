@@ -99,17 +99,13 @@ impl NetworkFacts {
                         *field = value;
                     }
                 };
-                let contradicts = [
-                    ("train", &facts.train, told("set")),
-                    ("architecture", &facts.architecture, manifest.architecture.clone()),
-                ]
-                .into_iter()
-                .find(|(_, planned, told)| {
-                    !planned.is_empty() && !told.is_empty() && *planned != told
-                });
-                if let Some((what, planned, told)) = contradicts {
+                // a name of the architecture is the user's; the training set is a fact
+                let set = told("set");
+                let ours = Set::from_name(&set).is_some();
+                if ours && !facts.train.is_empty() && facts.train != set {
+                    let planned = &facts.train;
                     facts.missing =
-                        Some(format!("{CONTRADICTION} {what} = {planned}, its manifest {told}"));
+                        Some(format!("{CONTRADICTION} train = {planned}, its manifest {set}"));
                     return facts;
                 }
                 fill(&mut facts.architecture, manifest.architecture.clone());
