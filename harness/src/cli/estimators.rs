@@ -70,6 +70,7 @@ fn lines(lines: &[Line]) -> Table {
         "RMSE",
         "claimed error",
         "coverage",
+        "shared error",
         "cells RMSE",
         "failed",
     ]);
@@ -87,6 +88,7 @@ fn lines(lines: &[Line]) -> Table {
             format!("{:.4}", line.rmse),
             line.claimed.map_or_else(|| "-".to_owned(), |c| format!("{c:.4}")),
             percent(line.coverage),
+            line.shared.map_or_else(|| "-".to_owned(), |s| format!("{s:.4}")),
             format!("{:.1} %", line.cells * 100.0),
             line.failed.to_string(),
         ]);

@@ -68,6 +68,9 @@ pub struct Line {
     pub claimed: Option<f64>,
     /// Share of trials whose claimed interval contains the reference.
     pub coverage: Option<ShareInterval>,
+    /// Standard deviation of what one plan does to the ratios of all games alike, where the trials of all games are of the same plans:
+    /// it stays in a mean, however many frames follow that plan.
+    pub shared: Option<f64>,
     /// Trials that have no ratio or could not be solved; they are in none of the means.
     pub failed: usize,
 }
@@ -114,10 +117,12 @@ pub fn study(games: &[Recorded], at: &[usize]) -> Result<Study, GameError> {
         });
     }
     let mut references = Vec::new();
+    let mut plans: BTreeSet<&str> = BTreeSet::new();
     let mut trials: BTreeMap<(Estimator, usize), (Vec<Trial>, usize)> = BTreeMap::new();
     for (number, game) in games.iter().enumerate() {
         let Known { reference, phi, batches } = reference(game)?;
         let mut taken = BTreeSet::new();
+        plans.extend(game.parts.iter().filter(|p| p.reference).map(|p| p.plan.hash()));
         for part in game.parts.iter().filter(|p| !p.reference) {
             let whole = part.values.len();
             let lengths: BTreeSet<usize> = at
@@ -152,9 +157,10 @@ pub fn study(games: &[Recorded], at: &[usize]) -> Result<Study, GameError> {
         }
         references.push(reference);
     }
-    let lines = trials
-        .into_iter()
-        .map(|((estimator, _), (trials, failed))| lines_of(estimator, &trials, failed));
+    let lines = trials.into_iter().map(|((estimator, _), (trials, failed))| {
+        let same = estimator == Estimator::Permutation && plans.len() == 1;
+        lines_of(estimator, &trials, failed, same)
+    });
     let (plain, corrected): (Vec<_>, Vec<_>) = lines.unzip();
     Ok(Study { references, lines: plain.into_iter().chain(corrected).flatten().collect() })
 }
@@ -282,7 +288,12 @@ fn measured(
 }
 
 /// The line of the plain ratios and that of the corrected ones; the interval belongs to the latter where there are any.
-fn lines_of(estimator: Estimator, trials: &[Trial], failed: usize) -> (Option<Line>, Option<Line>) {
+fn lines_of(
+    estimator: Estimator,
+    trials: &[Trial],
+    failed: usize,
+    same_plans: bool,
+) -> (Option<Line>, Option<Line>) {
     let errors = |of: fn(&Trial) -> Option<f64>| -> Vec<(&Trial, f64)> {
         trials.iter().filter_map(|t| Some((t, of(t)?))).collect()
     };
@@ -292,15 +303,48 @@ fn lines_of(estimator: Estimator, trials: &[Trial], failed: usize) -> (Option<Li
         of.filter_map(|t| t.uncertainty).collect()
     };
     let name = estimator.name();
+    let all = errors(|t| Some(t.error));
+    let lost = if corrected.is_empty() { failed } else { failed + trials.len() - corrected.len() };
+    let with_shared = |line: Option<Line>, errors: &[(&Trial, f64)]| {
+        line.map(|line| Line { shared: shared(errors).filter(|_| same_plans), ..line })
+    };
     (
-        line(name.to_owned(), &errors(|t| Some(t.error)), &claims(false), failed),
-        line(
-            format!("{name}, corrected"),
+        with_shared(line(name.to_owned(), &all, &claims(false), failed), &all),
+        with_shared(
+            line(format!("{name}, corrected"), &corrected, &claims(true), lost),
             &corrected,
-            &claims(true),
-            if corrected.is_empty() { failed } else { failed + trials.len() - corrected.len() },
         ),
     )
+}
+
+/// With C the mean covariance of the errors of two games over the plans, the root of C:
+///
+/// ```text
+/// C = (G var(mean over games) - mean of var) / (G - 1)
+/// ```
+///
+/// of G games, each with as many trials, of the same plans in the same order.
+fn shared(errors: &[(&Trial, f64)]) -> Option<f64> {
+    let mut games: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+    for (trial, error) in errors {
+        games.entry(trial.game).or_default().push(*error);
+    }
+    let plans = games.values().next()?.len();
+    if games.len() < 2 || plans < FEWEST_PARTS || games.values().any(|e| e.len() != plans) {
+        return None;
+    }
+    let variance = |values: &[f64]| {
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / (n - 1.0)
+    };
+    let count = games.len() as f64;
+    let means: Vec<f64> = (0..plans)
+        .map(|plan| games.values().map(|errors| errors[plan]).sum::<f64>() / count)
+        .collect();
+    let single = games.values().map(|e| variance(e)).sum::<f64>() / count;
+    let covariance = (count * variance(&means) - single) / (count - 1.0);
+    Some(covariance.max(0.0).sqrt())
 }
 
 /// `errors` holds the error of the ratio of each trial.
@@ -331,6 +375,7 @@ fn line(
         cells: mean(&|t| t.cells),
         claimed: (!claims.is_empty()).then_some(claimed),
         coverage: stats::wilson(covered, claims.len()),
+        shared: None,
         failed,
     })
 }
@@ -400,6 +445,34 @@ mod tests {
         let short = study(&[sampled(1000)], &[98]).unwrap();
         assert_eq!(trials(&short, "permutation", 146.0), Some(3));
         assert_eq!(trials(&short, "permutation", 98.0), Some(10));
+    }
+
+    #[test]
+    fn what_a_plan_does_to_all_games_alike_is_told_apart() {
+        let of = |games: &[Recorded]| {
+            let found = study(games, &[]).unwrap();
+            let line = found.lines.into_iter().find(|l| l.estimator == "permutation, corrected");
+            line.map(|l| (l.shared, l.rmse)).unwrap()
+        };
+        assert_eq!(of(&[sampled(3000)]).0, None, "one game shares with none");
+        // the same game four times: all of the error is shared
+        let (shared, rmse) = of(&std::array::from_fn::<_, 4, _>(|_| sampled(3000)));
+        assert!((shared.unwrap() / rmse - 1.0).abs() < 0.1, "{shared:?} {rmse}");
+        // errors that go up and down in turns, game against game: none of it
+        let trial = |game| Trial {
+            game,
+            evaluations: 1,
+            forwards: 1,
+            error: 0.0,
+            corrected: None,
+            cells: 0.0,
+            uncertainty: None,
+        };
+        let (a, b) = (trial(0), trial(1));
+        let sign = |i: i32| if i % 2 == 0 { 1.0 } else { -1.0 };
+        let against: Vec<(&Trial, f64)> =
+            (0..20).flat_map(|i| [(&a, sign(i)), (&b, -sign(i))]).collect();
+        assert_eq!(super::shared(&against), Some(0.0));
     }
 
     #[test]
