@@ -128,6 +128,38 @@ fn a_study_runs_in_shards_is_collected_packed_verified_and_tampering_is_found() 
     assert_eq!(stdout.matches("holds").count(), 6, "{stdout}");
     assert!(stdout.contains(&anchor), "the number to keep: {stdout}");
 
+    // a journal that SQLite would read in place of what has a hash
+    let journal = pack.join("study.sqlite-wal");
+    fs::write(&journal, "other rows").unwrap();
+    let (code, stdout, _) = run(&["verify", pack_text]);
+    assert_eq!(code, Some(1), "{stdout}");
+    assert!(stdout.contains("study.sqlite-wal: not in") && journal.exists(), "{stdout}");
+    fs::remove_file(&journal).unwrap();
+
+    // a file outside the pack in its list
+    let path = pack.join("evidence.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let stray = text.replacen("\"LIMITS.md\"", "\"../LIMITS.md\"", 1);
+    assert_ne!(stray, text);
+    fs::write(&path, stray).unwrap();
+    let (code, stdout, _) = run(&["verify", pack_text]);
+    assert_eq!(code, Some(1), "{stdout}");
+    assert!(stdout.contains("../LIMITS.md: a path inside the pack expected"), "{stdout}");
+    fs::write(&path, text).unwrap();
+
+    // hard pictures that pass for ordinary ones
+    let path = pack.join("study.sqlite");
+    let before = fs::read(&path).unwrap();
+    let db = rusqlite::Connection::open(&path).unwrap();
+    let sql =
+        "UPDATE cell SET data = replace(data, '\"corner_case\":\"fog\"', '\"corner_case\":\"\"')";
+    db.execute(sql, []).unwrap();
+    drop(db);
+    let (code, stdout, _) = run(&["verify", pack_text]);
+    assert_eq!(code, Some(1), "{stdout}");
+    assert!(stdout.contains("has other facts than its name"), "{stdout}");
+    fs::write(&path, before).unwrap();
+
     // a figure that was made up
     let path = pack.join("results.json");
     let text = fs::read_to_string(&path).unwrap();

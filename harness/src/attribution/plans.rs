@@ -4,7 +4,7 @@
 //! evaluations the mean ratio of a `ResNet50` had an error of 0.009 (one standard deviation) that the interval over frames does
 //! not know (`docs/kernel-shap.md`). With K plans it is divided by the root of K.
 
-use sha2::{Digest as _, Sha256};
+use models::digest::sha256_hex;
 
 use super::error::AttributionError;
 use super::estimator::Estimator;
@@ -54,8 +54,7 @@ impl Plans {
             many => {
                 let all: String =
                     [DEALING].into_iter().chain(many.iter().map(Plan::hash)).collect();
-                let digest = Sha256::digest(all.as_bytes());
-                digest.iter().map(|byte| format!("{byte:02x}")).collect()
+                sha256_hex(all.as_bytes())
             }
         };
         Ok(Self { plans, hash })

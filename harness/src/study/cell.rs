@@ -60,9 +60,6 @@ pub struct NetworkFacts {
     pub accuracy: Vec<KnownAccuracy>,
 }
 
-/// How the word of a plan against a manifest begins.
-pub(super) const CONTRADICTION: &str = "the plan says";
-
 fn known(told: Told, rows: &[Accuracy]) -> impl Iterator<Item = KnownAccuracy> {
     rows.iter().map(move |figures| KnownAccuracy { told, figures: figures.clone() })
 }
@@ -84,8 +81,10 @@ impl NetworkFacts {
     }
 
     /// Looks the network up in the zoo or by its path; one that is not there is no error.
-    #[must_use]
-    pub fn find(entry: &NetworkEntry) -> Self {
+    ///
+    /// # Errors
+    /// If the plan names another training set than the manifest.
+    pub fn find(entry: &NetworkEntry) -> Result<Self, StudyError> {
         let model = entry.model.as_ref().unwrap_or(&entry.name);
         let found = models::zoo::find(model).and_then(|path| Ok((Manifest::read(&path)?, path)));
         let mut facts = Self::planned(entry);
@@ -103,10 +102,14 @@ impl NetworkFacts {
                 let set = told("set");
                 let ours = Set::from_name(&set).is_some();
                 if ours && !facts.train.is_empty() && facts.train != set {
-                    let planned = &facts.train;
-                    facts.missing =
-                        Some(format!("{CONTRADICTION} train = {planned}, its manifest {set}"));
-                    return facts;
+                    return Err(StudyError::Plan {
+                        place: format!("network {}, train", entry.name),
+                        problem: format!(
+                            "expected {set}, as its manifest says, found {}",
+                            facts.train
+                        ),
+                        remedy: "correct the plan, or leave `train` out".to_owned(),
+                    });
                 }
                 fill(&mut facts.architecture, manifest.architecture.clone());
                 fill(&mut facts.train, told("set"));
@@ -122,7 +125,7 @@ impl NetworkFacts {
             }
             Err(error) => facts.missing = Some(error.to_string()),
         }
-        facts
+        Ok(facts)
     }
 
     /// The training set, if it is one of ours.
@@ -322,8 +325,9 @@ const PREVIEWS: usize = 8;
 /// # Errors
 /// If a data set is not understood.
 pub fn cells(plan: &StudyPlan) -> Result<Vec<Cell>, StudyError> {
+    let find = |entry| Ok((entry, NetworkFacts::find(entry)?));
     let facts: Vec<(&NetworkEntry, NetworkFacts)> =
-        plan.networks.iter().map(|entry| (entry, NetworkFacts::find(entry))).collect();
+        plan.networks.iter().map(find).collect::<Result<_, StudyError>>()?;
     let mut cells = Vec::new();
     let mut seen = BTreeSet::new();
     for grid in &plan.grids {
@@ -389,6 +393,38 @@ mod tests {
         [[grid]]\nmethods = ['cam']\ndata = ['CF']\nframes = 8\n";
 
     #[test]
+    fn a_plan_may_not_say_otherwise_than_a_manifest_what_a_network_was_trained_on() {
+        let zoo =
+            |train: &str| PLAN.replace("'nobody'", "'resnet50-cf'").replace("'CF'\nprec", train);
+        let found = |text: String| cells(&StudyPlan::parse(&text, "p").unwrap());
+        let error = found(zoo("'UF'\nprec")).unwrap_err().to_string();
+        assert!(error.contains("network resnet50-cf, train: expected CF"), "{error}");
+        assert_eq!(found(zoo("'CF'\nprec")).unwrap().len(), 10);
+    }
+
+    #[test]
+    fn other_pictures_than_those_of_the_set_are_not_taken_for_them() {
+        let of = |name: &str| DataFacts::of(name, &[]).unwrap();
+        for (name, plain, fog) in [
+            ("CF", true, true),
+            ("synthetic:CF/test?per_class=3", true, true),
+            ("synthetic:CF/test?strength=0.50", false, false),
+            ("synthetic:CF/test?size=96", false, false),
+            ("synthetic:CF/test?first=4", false, false),
+            ("synthetic:CF/test?per_class=3&corner_case=fog:2", false, true),
+            ("synthetic:CF/test?size=96&corner_case=fog:2", false, false),
+            ("synthetic:CF/train", false, true),
+        ] {
+            let data = of(name);
+            assert_eq!(
+                (data.is_plain_test(), data.differs_in("corner_case")),
+                (plain, fog),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
     fn a_grid_unfolds_each_cell_once() {
         let cells = cells(&StudyPlan::parse(PLAN, "p").unwrap()).unwrap();
         assert_eq!(cells.len(), 4 + 4 + 2, "the last block repeats a cell");
@@ -413,7 +449,7 @@ mod tests {
             accuracy: vec![row.clone()],
             ..NetworkEntry::default()
         };
-        let facts = NetworkFacts::find(&entry);
+        let facts = NetworkFacts::find(&entry).unwrap();
         let (last, first) = facts.accuracy.split_last().unwrap();
         assert_eq!((last.told, &last.figures), (Told::Plan, &row));
         assert!(first.iter().any(|k| k.told == Told::Manifest && k.figures.set == "CF/test"));
@@ -427,8 +463,8 @@ mod tests {
     #[test]
     fn a_manifest_tells_which_network_it_was_quantized_from() {
         let named = |name: &str| NetworkEntry { name: name.to_owned(), ..NetworkEntry::default() };
-        let integer = NetworkFacts::find(&named("resnet50-cf"));
-        let float = NetworkFacts::find(&named("resnet50-cf.f16"));
+        let integer = NetworkFacts::find(&named("resnet50-cf")).unwrap();
+        let float = NetworkFacts::find(&named("resnet50-cf.f16")).unwrap();
         assert_eq!(integer.float_sha256, float.sha256);
         assert!(float.float_sha256.is_empty() && !float.sha256.is_empty());
     }

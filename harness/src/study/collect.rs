@@ -11,7 +11,7 @@ use datasets::synthetic::Synthetic;
 
 use super::StudyError;
 use super::book::{Book, Entry, Point};
-use super::cell::{CONTRADICTION, Cell};
+use super::cell::Cell;
 use super::import;
 use super::plan::StudyPlan;
 use super::work::{self, State};
@@ -84,10 +84,6 @@ fn entry(folder: &Path, cell: &Cell, failed: Option<&String>) -> Result<Entry, S
     // the place of the manifest differs from machine to machine
     entry.network.manifest = None;
     match work::state(folder, cell)? {
-        State::NoNetwork(why) if why.starts_with(CONTRADICTION) => {
-            entry.problem = Some(why.clone());
-            entry.network.missing = Some(why);
-        }
         State::NoNetwork(_) => {
             entry.problem = Some("the network does not exist".to_owned());
             entry.network.missing = Some("no network of this name was found".to_owned());

@@ -331,6 +331,8 @@ mod tests {
             ("frames = 8", "frames = 8\nnetworks = ['b']", "networks: expected a, found `b`"),
             ("frames = 8", "frames = 8\ncorner_cases = ['fog']", "one of them"),
             ("name = 'a'", "name = 'a/b'", "network.name"),
+            ("name = 'a'", "name = '..'", "network.name"),
+            ("[method.m]", "[method.'../x']\n[method.m]", "method: expected letters"),
             ("title = 't'", "titel = 't'", "unknown field"),
             (
                 "[method.m]",
