@@ -8,6 +8,7 @@ mod damage;
 mod data_folders;
 mod doctor;
 mod errors;
+mod evidence_pack;
 mod exports;
 mod faults;
 mod golden_desktop;

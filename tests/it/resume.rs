@@ -154,6 +154,23 @@ fn a_read_only_folder_is_named_at_once() {
     assert!(said.contains("choose another with --out"), "{said}");
 }
 
+/// That what is to be looked at on a page has words as well: drawings, pictures, and tables with their heads. Gives the number of
+/// drawings, pictures and tables.
+pub(crate) fn words_beside_pictures(page: &str) -> [usize; 3] {
+    let all = |what: &str, with: &str| {
+        let count = page.matches(what).count();
+        assert_eq!(page.matches(with).count(), count, "not every {what} is a {with}");
+        count
+    };
+    all("<th ", "<th scope=\"");
+    assert!(!page.contains("<th>") && !page.contains("aria-label=\"\""));
+    [
+        all("<svg", "<svg role=\"img\" aria-label=\""),
+        all("<img", "<img alt=\"Frame "),
+        all("<table", "<table aria-label=\""),
+    ]
+}
+
 #[test]
 fn report_makes_the_same_files_again_from_the_store_alone() {
     let folder = tempfile::tempdir().unwrap();
@@ -170,4 +187,10 @@ fn report_makes_the_same_files_again_from_the_store_alone() {
     assert_eq!(read("summary.json"), summary);
     assert_eq!(read("report.html"), page);
     assert_eq!(printed.trim(), summary.trim());
+    let [drawings, pictures, tables] = words_beside_pictures(&page);
+    assert_eq!((drawings, tables), (3, 4), "ratios by either method, latency");
+    assert!(pictures > 0);
+    for words in ["Pixel ratio by shape, Kernel SHAP: ", "medians: ", "heat map of the positive"] {
+        assert!(page.contains(words), "{words}");
+    }
 }

@@ -108,6 +108,9 @@ fn a_study_runs_in_shards_is_collected_packed_verified_and_tampering_is_found() 
     for name in ["report.html", "tables/accuracy.csv", "tables/contrast.tex", "study.sqlite"] {
         assert!(out.join(name).is_file(), "{name}");
     }
+    let page = fs::read_to_string(out.join("report.html")).unwrap();
+    let [drawings, _, tables] = crate::resume::words_beside_pictures(&page);
+    assert!(drawings > 0 && tables > 1, "{drawings} drawings, {tables} tables");
     let before = fs::read(out.join("results.json")).unwrap();
     let (code, _, _) = run(&["report", out_text]);
     assert_eq!((code, fs::read(out.join("results.json")).unwrap()), (Some(0), before));

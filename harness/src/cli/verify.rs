@@ -20,7 +20,7 @@ pub(super) struct VerifyArgs {
     frames: usize,
 }
 
-/// Exit code 0 if all holds, 1 if something does not.
+/// Exit code 0 if all holds, 1 if something does not or cannot be read; an error if there is no list to check by.
 pub(super) fn execute(args: &VerifyArgs) -> anyhow::Result<Outcome> {
     let checks = study::verify(&args.pack, args.frames)?;
     for check in &checks {

@@ -28,26 +28,33 @@ pub fn lines(
     series: &[Series],
     marks: &[f64],
 ) -> Result<String, ReportError> {
-    chart(name, x_name, y_name, series, marks, &[], true)
+    let names: Vec<&str> = series.iter().map(|s| s.name.as_str()).collect();
+    let label = format!("{y_name} by {x_name}, lines for {}", names.join(", "));
+    chart(name, &label, x_name, y_name, series, marks, &[], true)
 }
 
-/// Points of each series, with horizontal marks, and straight lines `y = a + b x` given as `(a, b)`.
+/// Points of each series, with horizontal marks, and straight lines `y = a + b x` given as `(a, b)`; `title` says to those who cannot
+/// see it what the plot is about.
 ///
 /// # Errors
 /// If the plotting library fails.
 pub fn scatter(
     name: &'static str,
+    title: &str,
     x_name: &str,
     y_name: &str,
     series: &[Series],
     marks: &[f64],
     slopes: &[(f64, f64)],
 ) -> Result<String, ReportError> {
-    chart(name, x_name, y_name, series, marks, slopes, false)
+    let count: usize = series.iter().map(|s| s.points.len()).sum();
+    let label = format!("{title}: scatter plot of {count} points, {y_name} by {x_name}");
+    chart(name, &label, x_name, y_name, series, marks, slopes, false)
 }
 
 fn chart(
     name: &'static str,
+    label: &str,
     x_name: &str,
     y_name: &str,
     series: &[Series],
@@ -62,7 +69,7 @@ fn chart(
     let (x_low, x_high) = range(points().map(|p| p.0));
     let (y_low, y_high) = range(points().map(|p| p.1).chain(marks.iter().copied()));
     let coloured = || series.iter().zip(PALETTE.into_iter().cycle());
-    draw(name, 560, 340, |root| {
+    draw(name, label, 560, 340, |root| {
         let names: Vec<_> = coloured().map(|(s, colour)| (s.name.as_str(), colour)).collect();
         let top = if names.len() > 1 { legend(root, NAMES_LEFT, &names)? } else { 0 };
         let mut chart = ChartBuilder::on(root)
@@ -131,7 +138,9 @@ mod tests {
             Series { name: "a".to_owned(), points: vec![(0.0, 1.0), (1.0, 2.0)] },
             Series { name: "b".to_owned(), points: vec![(0.5, 1.5)] },
         ];
-        let svg = scatter("test", "x", "y", &series, &[0.0], &[(0.0, 1.0)]).unwrap();
+        let svg = scatter("test", "a & b", "x", "y", &series, &[0.0], &[(0.0, 1.0)]).unwrap();
+        let label = "<svg role=\"img\" aria-label=\"a &amp; b: scatter plot of 3 points, y by x\"";
+        assert!(svg.starts_with(label), "{svg}");
         assert_eq!(svg.matches("<circle").count(), 3);
         assert!(svg.contains("currentColor"));
         assert_eq!(lines("test", "x", "y", &[], &[]).unwrap(), "");
@@ -143,6 +152,7 @@ mod tests {
         };
         assert!(y_of("a") < 20 && y_of("b") < 20);
         let flat = [Series { name: "a".to_owned(), points: vec![(1.0, 1.0)] }];
-        assert!(lines("test", "x", "y", &flat, &[]).unwrap().contains("<circle"));
+        let svg = lines("test", "x", "y", &flat, &[]).unwrap();
+        assert!(svg.contains("<circle") && svg.contains("aria-label=\"y by x, lines for a\""));
     }
 }

@@ -167,10 +167,14 @@ pub fn html(c: &Comparison) -> Result<String, ReportError> {
 pub fn section(c: &Comparison) -> Result<Markup, ReportError> {
     let mut plots = Vec::new();
     for (method, r) in &c.pixel_ratio {
-        plots.push((method, scatter(r)?, bland_altman(r)?));
+        plots.push((method, scatter(method, r)?, bland_altman(method, r)?));
     }
     let rows = |rows: &[Vec<String>]| {
-        markup! { @for row in rows { tr { @for cell in row { td { (cell) } } } } }
+        markup! {
+            @for row in rows {
+                tr { @for (i, cell) in row.iter().enumerate() { @if i == 0 { th scope="row" { (cell) } } @else { td { (cell) } } } }
+            }
+        }
     };
     let ladder: Vec<Vec<String>> = c.ladder.rungs.iter().map(|r| ladder_row(r).to_vec()).collect();
     let statistics: Vec<Vec<String>> = statistics_rows(c).into_iter().map(|r| r.to_vec()).collect();
@@ -178,20 +182,20 @@ pub fn section(c: &Comparison) -> Result<Markup, ReportError> {
         section {
             h2 { (first_line(c)) }
             h3 { "Ladder" }
-            div class="wide" { table {
-                thead { tr { @for h in LADDER { th { (h) } } } }
+            div class="wide" { table aria-label="Ladder" {
+                thead { tr { @for h in LADDER { th scope="col" { (h) } } } }
                 tbody { (rows(&ladder)) }
             } }
             h3 { "Frame by frame" }
-            div class="wide" { table {
-                thead { tr { @for h in STATISTICS { th { (h) } } } }
+            div class="wide" { table aria-label="Frame by frame" {
+                thead { tr { @for h in STATISTICS { th scope="col" { (h) } } } }
                 tbody { (rows(&statistics)) }
             } }
             h3 { "Held against margins" }
-            div class="wide" { table {
-                thead { tr { th { "what" } th { "" } th { "found" } th { "wanted" } } }
+            div class="wide" { table aria-label="Held against margins" {
+                thead { tr { @for h in ["what", "outcome", "found", "wanted"] { th scope="col" { (h) } } } }
                 tbody { @for v in &c.verdicts {
-                    tr { td { (v.what) } td { @if v.met { "met" } @else { strong { "missed" } } } td { (v.found) } td { (v.wanted) } }
+                    tr { th scope="row" { (v.what) } td { @if v.met { "met" } @else { strong { "missed" } } } td { (v.found) } td { (v.wanted) } }
                 } }
             } }
             @for line in not_compared(c) { p { (line) } }
@@ -217,11 +221,11 @@ fn groups(method: &str, r: &RatioComparison) -> Markup {
             @for (kind, groups) in &r.groups {
                 details {
                     summary { "Pixel ratio " (method) " by " (kind) " (" (groups.len()) ")" }
-                    div class="wide" { table {
-                        thead { tr { th { (kind) } th { "B - A" } th { "95 % interval" } th { "p (Holm)" } th { "effect" } th { "n" } } }
+                    div class="wide" { table aria-label=(format!("Pixel ratio {method} by {kind}")) {
+                        thead { tr { @for h in [*kind, "B - A", "95 % interval", "p (Holm)", "effect", "n"] { th scope="col" { (h) } } } }
                         tbody { @for (name, g) in groups {
                             tr {
-                                td { (name.replace('_', " ")) }
+                                th scope="row" { (name.replace('_', " ")) }
                                 td { (format!("{:+.5}", g.difference.mean)) }
                                 td { (g.difference.ci95.map_or_else(String::new, |[l, h]| format!("{l:+.5} to {h:+.5}"))) }
                                 td { (format!("{:.4}", g.p_holm)) }
@@ -240,18 +244,26 @@ fn thinned(points: &[(f64, f64)]) -> impl Iterator<Item = (f64, f64)> {
     points.iter().copied().step_by(points.len().div_ceil(MOST_POINTS).max(1))
 }
 
-fn scatter(r: &RatioComparison) -> Result<String, ReportError> {
+fn scatter(method: &str, r: &RatioComparison) -> Result<String, ReportError> {
     let series = [Series { name: String::new(), points: thinned(&r.points).collect() }];
-    chart::scatter("scatter", "ratio of A", "ratio of B", &series, &[], &[(0.0, 1.0)])
+    let means = r.paired.map_or_else(String::new, |p| {
+        format!(" (mean {:.4} in A, {:.4} in B)", p.mean_a, p.mean_b)
+    });
+    let title = format!("Pixel ratio {method}, A against B{means}");
+    chart::scatter("scatter", &title, "ratio of A", "ratio of B", &series, &[], &[(0.0, 1.0)])
 }
 
 /// Bland and Altman, Lancet 327, 1986.
-fn bland_altman(r: &RatioComparison) -> Result<String, ReportError> {
+fn bland_altman(method: &str, r: &RatioComparison) -> Result<String, ReportError> {
     let points = thinned(&r.points).map(|(a, b)| (f64::midpoint(a, b), b - a)).collect();
     let series = [Series { name: String::new(), points }];
     let marks = r.paired.map_or_else(Vec::new, |p| {
         let (mean, spread) = (p.difference.mean, p.difference.deviation.unwrap_or(0.0));
         vec![mean - 1.96 * spread, mean, mean + 1.96 * spread]
     });
-    chart::scatter("Bland-Altman", "mean of both ratios", "B - A", &series, &marks, &[])
+    let mean = r
+        .paired
+        .map_or_else(String::new, |p| format!(" (mean difference {:+.4})", p.difference.mean));
+    let title = format!("Bland-Altman, pixel ratio {method}{mean}");
+    chart::scatter("Bland-Altman", &title, "mean of both ratios", "B - A", &series, &marks, &[])
 }

@@ -55,6 +55,16 @@ pub(super) fn gallery(
     })
 }
 
+/// What a picture shows, for those who cannot see it; `seen` is the sign and what it was taken for.
+fn alt(position: u32, seen: &str, method: &str, ratio: Option<&str>) -> String {
+    match ratio {
+        None => format!("Frame {position} with the outline of the sign's mask: {seen}"),
+        Some(ratio) => format!(
+            "Frame {position}, heat map of the positive attribution by {method}, pixel ratio {ratio}: {seen}"
+        ),
+    }
+}
+
 /// A row of pictures; the number says how many there are.
 struct Strip(usize, Markup);
 
@@ -92,12 +102,17 @@ fn strip(
         }
         let said = frame.top5.first().map_or(String::new(), |c| name(names, *c));
         let truth = name(names, frame.class);
+        let seen = if frame.correct() {
+            format!("{truth}, classified correctly")
+        } else {
+            format!("{truth}, taken for {said}")
+        };
         figures.push(markup! {
             figure {
                 div class="pictures" {
                     @for (method, ratio, jpeg) in &pictures {
                         div {
-                            img alt=(format!("frame {}, {method}", frame.position)) loading="lazy"
+                            img alt=(alt(frame.position, &seen, method, ratio.as_deref())) loading="lazy"
                                 src=(format!("data:image/jpeg;base64,{}", BASE64_STANDARD.encode(jpeg)));
                             span class="small" { (method) @if let Some(ratio) = ratio { " " b { (ratio) } } }
                         }
@@ -114,4 +129,19 @@ fn strip(
     }
     let row = markup! { div class="gallery" { @for figure in &figures { (figure) } } };
     Ok(Strip(figures.len(), row))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_says_class_answer_and_what_is_shown() {
+        let plain = alt(7, "Stop, classified correctly", "frame", None);
+        let shown = "Frame 7 with the outline of the sign's mask";
+        assert_eq!(plain, format!("{shown}: Stop, classified correctly"));
+        let map = alt(7, "Stop, taken for Yield", "GradCAM", Some("0.512"));
+        let shown = "Frame 7, heat map of the positive attribution by GradCAM, pixel ratio 0.512";
+        assert_eq!(map, format!("{shown}: Stop, taken for Yield"));
+    }
 }

@@ -36,12 +36,17 @@ const WIDTH: u32 = 720;
 /// Width of a letter of a label, pixels; a little more than the mean of a proportional font at 13.
 const LETTER: u32 = 7;
 
-/// Values with whiskers, one below the other; `band` is shaded, `line` drawn across.
+/// Values, or lines, of which all are told to those who cannot see the plot; of more, the ends.
+const FEW: usize = 4;
+
+/// Values with whiskers, one below the other; `band` is shaded, `line` drawn across. Those who cannot see them are told `title`, axis
+/// and values.
 ///
 /// # Errors
 /// If the plotting library fails.
 pub fn rows(
     name: &'static str,
+    title: &str,
     axis: &str,
     rows: &[Row],
     band: Option<[f64; 2]>,
@@ -59,7 +64,8 @@ pub fn rows(
     let (low, high) = range(seen);
     let longest = rows.iter().map(|r| r.name.chars().count()).max().unwrap_or(0);
     let room = (u32::try_from(longest).unwrap_or(0) * LETTER + 12).min(WIDTH * 11 / 20);
-    draw(name, WIDTH, count * ROW + AXIS + 2 * MARGIN, |root| {
+    let told = format!("{title}; {axis}: {}", told_rows(rows, band, high - low));
+    draw(name, &told, WIDTH, count * ROW + AXIS + 2 * MARGIN, |root| {
         let mut chart = ChartBuilder::on(root)
             .margin(MARGIN)
             .x_label_area_size(AXIS)
@@ -109,12 +115,14 @@ pub fn rows(
     })
 }
 
-/// Lines with whiskers at their points; `mark` is drawn across.
+/// Lines with whiskers at their points; `mark` is drawn across. Those who cannot see them are told `title`, axes, and where the lines
+/// begin and end.
 ///
 /// # Errors
 /// If the plotting library fails.
 pub fn lines(
     name: &'static str,
+    title: &str,
     axes: [&str; 2],
     lines: &[Line],
     mark: Option<f64>,
@@ -125,7 +133,9 @@ pub fn lines(
     }
     let (x_low, x_high) = range(points().map(|p| p.0));
     let (y_low, y_high) = range(points().flat_map(|p| p.2.unwrap_or([p.1; 2])).chain(mark));
-    draw(name, 560, 340, |root| {
+    let told =
+        format!("{title}; {} by {}: {}", axes[1], axes[0], told_lines(lines, y_high - y_low));
+    draw(name, &told, 560, 340, |root| {
         let mut chart = ChartBuilder::on(root)
             .margin(8)
             .x_label_area_size(38)
@@ -166,6 +176,47 @@ pub fn colour(i: usize) -> String {
     super::plot::colour(i)
 }
 
+/// Values with names and intervals; of many, the lowest and the highest.
+fn told_rows(rows: &[Row], band: Option<[f64; 2]>, span: f64) -> String {
+    let one = |row: &Row| {
+        let ends = row.ends.map_or_else(String::new, |ends| {
+            let [from, to] = ends.map(|v| number(v, span));
+            format!(" ({from} to {to})")
+        });
+        format!("{} {}{ends}", row.name, number(row.value, span))
+    };
+    let lowest = rows.iter().min_by(|a, b| a.value.total_cmp(&b.value));
+    let highest = rows.iter().max_by(|a, b| a.value.total_cmp(&b.value));
+    let mut text = match (lowest, highest) {
+        (Some(lowest), Some(highest)) if rows.len() > FEW => {
+            let count = rows.len();
+            format!("{count} values, lowest {}, highest {}", one(lowest), one(highest))
+        }
+        _ => rows.iter().map(one).collect::<Vec<_>>().join("; "),
+    };
+    if let Some([from, to]) = band.map(|ends| ends.map(|v| number(v, span))) {
+        text.push_str(&format!("; shaded from {from} to {to}"));
+    }
+    text
+}
+
+/// Names of lines, of few also their ends.
+fn told_lines(lines: &[Line], span: f64) -> String {
+    let one = |line: &Line| match (line.points.first(), line.points.last()) {
+        (Some(first), Some(last)) if lines.len() <= FEW => {
+            let [from, to] = [first.1, last.1].map(|v| number(v, span));
+            format!("{} from {from} at {} to {to} at {}", line.name, first.0, last.0)
+        }
+        _ => line.name.clone(),
+    };
+    lines.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+/// A number as tables print it: shares and ratios with four decimals.
+fn number(value: f64, span: f64) -> String {
+    if span < 2.0 { format!("{value:.4}") } else { format!("{value:.2}") }
+}
+
 /// Lowest and highest with a margin; never empty.
 fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let (low, high) = values.fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)));
@@ -181,11 +232,18 @@ mod tests {
     fn every_value_has_a_mark_and_a_whisker_and_the_band_is_there() {
         let row = |value: f64, ends| Row { name: "a".to_owned(), group: 0, value, ends };
         let data = [row(0.5, Some([0.4, 0.6])), row(0.7, None)];
-        let svg = rows("test", "x", &data, Some([0.45, 0.55]), Some(0.0)).unwrap();
+        let svg = rows("test", "a < b", "x", &data, Some([0.45, 0.55]), Some(0.0)).unwrap();
         assert_eq!(svg.matches("<circle").count(), 2);
         assert_eq!(svg.matches(">\na\n<").count(), 2, "{svg}");
         assert!(svg.contains("currentColor"));
-        assert_eq!(rows("test", "x", &[], None, None).unwrap(), "");
+        assert_eq!(rows("test", "", "x", &[], None, None).unwrap(), "");
+        let label = "<svg role=\"img\" aria-label=\"a &lt; b; x: a 0.5000 (0.4000 to 0.6000); a 0.7000; shaded from 0.4500 to 0.5500\"";
+        assert!(svg.starts_with(label), "{svg}");
+        // of many, the lowest and the highest
+        let many: Vec<Row> = [0.3, 0.1, 0.2, 0.9, 0.4].map(|v| row(v, None)).to_vec();
+        let svg = rows("test", "t", "x", &many, None, None).unwrap();
+        let label = "aria-label=\"t; x: 5 values, lowest a 0.1000, highest a 0.9000\"";
+        assert!(svg.contains(label), "{svg}");
     }
 
     #[test]
@@ -194,7 +252,10 @@ mod tests {
             name: "fog".to_owned(),
             points: vec![(0.0, 1.0, Some([0.9, 1.1])), (1.0, 0.8, None)],
         };
-        let svg = lines("test", ["severity", "accuracy"], &[line], Some(1.0)).unwrap();
+        let axes = ["severity", "accuracy"];
+        let svg = lines("test", "Fog & rain", axes, &[line], Some(1.0)).unwrap();
+        let label = "<svg role=\"img\" aria-label=\"Fog &amp; rain; accuracy by severity: fog from 1.0000 at 0 to 0.8000 at 1\"";
+        assert!(svg.starts_with(label), "{svg}");
         assert_eq!(svg.matches("<circle").count(), 2);
         assert!(svg.contains("accuracy") && svg.contains("severity"));
     }

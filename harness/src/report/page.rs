@@ -101,7 +101,7 @@ fn cards(summary: &Summary) -> Markup {
     let slowest = |stage: Stage| summary.latency_ms.get(stage.name());
     let dropped: u64 = summary.frames.dropped.values().sum();
     markup! {
-        section class="cards" {
+        section class="cards" aria-label="Summary" {
             div class="card" {
                 h3 { "Accuracy top-1" }
                 p class="figure" { (percent(summary.accuracy.top1.value)) }
@@ -171,7 +171,8 @@ fn sampling_line(estimator: &str, r: &Ratio) -> Option<String> {
 fn scale(r: &Ratio) -> Markup {
     let at = |v: Option<f64>| format!("left:{:.1}%", v.unwrap_or(0.0) * 100.0);
     markup! {
-        div class="scale" {
+        // says nothing that the lines beside it do not say
+        div class="scale" aria-hidden="true" {
             span class="mark chance" style=(at(r.chance)) title="chance" {}
             span class="mark ceiling" style=(at(r.ceiling)) title="ceiling" {}
             span class="mark mean" style=(at(r.shown().0)) title="mean" {}
@@ -210,7 +211,9 @@ fn plots(stored: &Stored, summary: &Summary) -> Result<Markup, ReportError> {
                 (shape.clone(), ratios.filter_map(|a| r.of_frame(a)).collect())
             })
             .collect();
-        histograms.push((method, plot::ratio_histogram(&groups)?));
+        let title = format!("Pixel ratio by shape, {}", method_title(method));
+        let svg = plot::ratio_histogram(&title, &groups)?;
+        histograms.push((title, svg));
     }
     let stages: Vec<(String, Vec<f64>)> = Stage::ALL
         .into_iter()
@@ -225,12 +228,21 @@ fn plots(stored: &Stored, summary: &Summary) -> Result<Markup, ReportError> {
             (!millis.is_empty()).then(|| (stage.name().to_owned(), millis))
         })
         .collect();
-    let latency = plot::latency(&stages)?;
+    let medians: Vec<String> = stages
+        .iter()
+        .filter_map(|(stage, _)| {
+            let times = summary.latency_ms.get(stage.as_str())?;
+            Some(format!("{} {} ms", stage.replace('_', " "), milliseconds(times.p50)))
+        })
+        .collect();
+    let title = format!(
+        "Latency in milliseconds, logarithmic, by percentile of frames, a line for each stage; medians: {}",
+        medians.join(", ")
+    );
+    let latency = plot::latency(&title, &stages)?;
     Ok(markup! {
         section class="plots" {
-            @for (method, svg) in &histograms {
-                figure { h2 { "Pixel ratio by shape, " (method_title(method)) } (PreEscaped(svg)) }
-            }
+            @for (title, svg) in &histograms { figure { h2 { (title) } (PreEscaped(svg)) } }
             figure {
                 h2 { "Latency" }
                 (PreEscaped(latency))
@@ -253,12 +265,17 @@ fn groups(
     let methods: Vec<&String> = summary.pixel_ratio.keys().collect();
     markup! {
         div class="wide" {
-            table {
-                thead { tr { th { (title) } th { "frames" } th { "top-1" } @for m in &methods { th { (shown_title(method_title(m), &summary.pixel_ratio[*m])) } } } }
+            table aria-label=(format!("Accuracy and pixel ratio by {title}")) {
+                thead {
+                    tr {
+                        @for name in [title, "frames", "top-1"] { th scope="col" { (name) } }
+                        @for m in &methods { th scope="col" { (shown_title(method_title(m), &summary.pixel_ratio[*m])) } }
+                    }
+                }
                 tbody {
                     @for (key, group) in groups {
                         tr {
-                            td { (name(key)) } td { (group.n) } td { (percent(group.top1.value)) }
+                            th scope="row" { (name(key)) } td { (group.n) } td { (percent(group.top1.value)) }
                             @for m in &methods { td { (ratio_of(group, m)) } }
                         }
                     }
@@ -274,12 +291,12 @@ fn latency(summary: &Summary) -> Markup {
             h2 { "Latency by stage, milliseconds" }
             @if summary.feed.is_null() { p class="small" { (WAITING) } }
             div class="wide" {
-                table {
-                    thead { tr { th { "stage" } @for name in PERCENTILES { th { (name) } } th { "n" } } }
+                table aria-label="Latency by stage, milliseconds" {
+                    thead { tr { th scope="col" { "stage" } @for name in PERCENTILES { th scope="col" { (name) } } th scope="col" { "n" } } }
                     tbody {
                         @for (stage, l) in summary.stages() {
                             tr {
-                                td { (stage.replace('_', " ")) }
+                                th scope="row" { (stage.replace('_', " ")) }
                                 @for v in l.in_order() { td { (milliseconds(v)) } }
                                 td { (l.n) }
                             }

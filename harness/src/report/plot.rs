@@ -1,8 +1,9 @@
 //! Plots as SVG that follow the page's light or dark colours.
 //!
 //! Data colours are those of Okabe and Ito (2008), which the colour-blind can tell apart. Lines and text
-//! are drawn in one marker colour that is replaced by `currentColor` afterwards.
+//! are drawn in one marker colour that is replaced by `currentColor` afterwards. Each has a name for those who cannot see it.
 
+use maud::html as markup;
 use plotters::coord::ranged1d::{Ranged, ValueFormatter};
 use plotters::prelude::{
     Cartesian2d, ChartBuilder, ChartContext, Color as _, DrawingArea, IntoDrawingArea as _,
@@ -35,19 +36,30 @@ fn failed(name: &'static str) -> impl Fn(String) -> ReportError {
 const STRIP: u32 = 108;
 const AXIS: u32 = 40;
 
-/// Frames by pixel ratio: a strip of bars for each named group, one below the other, with its mean as a line.
+/// Frames by pixel ratio: a strip of bars for each named group, one below the other, with its mean as a line. For those who cannot
+/// see them there are `title` and the means.
 ///
 /// # Errors
 /// If the plotting library fails.
-pub(super) fn ratio_histogram(groups: &[(String, Vec<f64>)]) -> Result<String, ReportError> {
+pub(super) fn ratio_histogram(
+    title: &str,
+    groups: &[(String, Vec<f64>)],
+) -> Result<String, ReportError> {
     let groups: Vec<&(String, Vec<f64>)> = groups.iter().filter(|(_, v)| !v.is_empty()).collect();
     let Some(last) = groups.len().checked_sub(1) else { return Ok(String::new()) };
     let shares: Vec<Vec<f64>> = groups.iter().map(|(_, values)| shares(values)).collect();
     let top = shares.iter().flatten().copied().fold(0.05, f64::max) * 1.1;
     let height = STRIP * u32::try_from(groups.len()).unwrap_or(1) + AXIS;
-    draw("pixel ratio", 560, height, |root| {
+    let label = |group: &str, values: &[f64]| {
+        format!("{group}, n = {}, mean {:.3}", values.len(), mean(values))
+    };
+    let labels: Vec<String> = groups.iter().map(|(group, values)| label(group, values)).collect();
+    let told =
+        format!("{title}: histograms, share of frames by ratio from 0 to 1; {}", labels.join("; "));
+    draw("pixel ratio", &told, 560, height, |root| {
         let mut rest = root.clone();
-        for (i, ((group, values), bars)) in groups.iter().zip(&shares).enumerate() {
+        for (i, (((_, values), label), bars)) in groups.iter().zip(&labels).zip(&shares).enumerate()
+        {
             let is_last = i == last;
             let (area, below) = rest.split_vertically(if is_last { STRIP + AXIS } else { STRIP });
             rest = below;
@@ -71,11 +83,11 @@ pub(super) fn ratio_histogram(groups: &[(String, Vec<f64>)]) -> Result<String, R
                 Rectangle::new(corners, colour.mix(0.75).filled())
             });
             chart.draw_series(bars).map_err(|e| e.to_string())?;
-            let mean = values.iter().sum::<f64>() / values.len() as f64;
+            let mean = mean(values);
             let line = LineSeries::new([(mean, 0.0), (mean, top)], INK.stroke_width(2));
             chart.draw_series(line).map_err(|e| e.to_string())?;
-            let label = format!("{group}, n = {}, mean {mean:.3}", values.len());
-            let text = Text::new(label, (52, 5), ("sans-serif", 13).into_font().color(&INK));
+            let font = ("sans-serif", 13).into_font().color(&INK);
+            let text = Text::new(label.clone(), (52, 5), font);
             area.draw(&text).map_err(|e| e.to_string())?;
         }
         Ok(())
@@ -88,17 +100,17 @@ pub(super) fn colour(i: usize) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 
-/// Latency by percentile for each stage, logarithmic in time.
+/// Latency by percentile for each stage, logarithmic in time; `title` is for those who cannot see it.
 ///
 /// # Errors
 /// If the plotting library fails.
-pub(super) fn latency(stages: &[(String, Vec<f64>)]) -> Result<String, ReportError> {
+pub(super) fn latency(title: &str, stages: &[(String, Vec<f64>)]) -> Result<String, ReportError> {
     let all = || stages.iter().flat_map(|(_, v)| v).copied();
     let (low, high) = (all().fold(f64::MAX, f64::min).max(1e-3), all().fold(0.0, f64::max));
     if high <= 0.0 {
         return Ok(String::new());
     }
-    draw("latency", 560, 300, |root| {
+    draw("latency", title, 560, 300, |root| {
         let mut chart = ChartBuilder::on(root)
             .margin(8)
             .x_label_area_size(38)
@@ -123,8 +135,10 @@ pub(super) fn latency(stages: &[(String, Vec<f64>)]) -> Result<String, ReportErr
 
 pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 
+/// A drawing; `name` is for errors, `label` for those who cannot see it: the words within a picture are not read to them.
 pub(super) fn draw(
     name: &'static str,
+    label: &str,
     width: u32,
     height: u32,
     content: impl FnOnce(&Area<'_>) -> Result<(), String>,
@@ -135,9 +149,15 @@ pub(super) fn draw(
         content(&root).map_err(failed(name))?;
         root.present().map_err(|e| failed(name)(e.to_string()))?;
     }
-    // scale with the page instead of having a size of its own
+    // scale with the page instead of having a size of its own; the library has no setting for a label
     let fixed = format!("<svg width=\"{width}\" height=\"{height}\"");
-    Ok(svg.replacen(&fixed, "<svg role=\"img\"", 1).replace(INK_HEX, "currentColor"))
+    let escaped = markup! { (label) }.into_string();
+    let named = format!("<svg role=\"img\" aria-label=\"{escaped}\"");
+    Ok(svg.replace(INK_HEX, "currentColor").replacen(&fixed, &named, 1))
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
 }
 
 fn shares(values: &[f64]) -> Vec<f64> {
@@ -208,4 +228,24 @@ pub(super) fn legend(
         x += width;
     }
     Ok((row + 1) * LEGEND_ROW)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drawings_say_what_they_show_and_their_main_numbers() {
+        let groups = [
+            ("<circular> & \"odd\"".to_owned(), vec![0.25, 0.75]),
+            ("triangular".to_owned(), vec![0.9]),
+        ];
+        let svg = ratio_histogram("Pixel ratio by shape", &groups).unwrap();
+        let named = "<svg role=\"img\" aria-label=\"Pixel ratio by shape: histograms, share of frames by ratio from 0 to 1; \
+                     &lt;circular&gt; &amp; &quot;odd&quot;, n = 2, mean 0.500; triangular, n = 1, mean 0.900\" viewBox=";
+        assert!(svg.starts_with(named), "{svg}");
+        let svg = latency("Latency; a < b", &[("network".to_owned(), vec![1.0, 2.0])]).unwrap();
+        assert!(svg.starts_with("<svg role=\"img\" aria-label=\"Latency; a &lt; b\" "), "{svg}");
+        assert_eq!(svg.matches("<svg").count(), 1);
+    }
 }

@@ -7,31 +7,44 @@ use std::fs;
 use std::path::Path;
 
 use super::book::Book;
-use super::verify::{Check, TOLERANCE};
-use super::{StudyError, TABLES, analyse, evidence, texts};
+use super::evidence::{self, Evidence};
+use super::verify::{Check, PAGES, TOLERANCE};
+use super::{REPORT, TABLES, analyse, texts};
 
 /// Report and LaTeX byte for byte; CSV field by field, because it has all digits of a number; and no table that is not derived.
-pub(super) fn check(pack: &Path, book: &Book) -> Result<Check, StudyError> {
-    let mut wrong = Vec::new();
-    let derived = texts(book, &analyse(book))?;
-    for (name, text) in &derived {
-        // a file that is missing, or no text, is no equal text either
-        let kept = fs::read_to_string(pack.join(name)).unwrap_or_default();
-        let same: fn(&str, &str) -> bool =
-            if name.ends_with(".csv") { alike } else { |a, b| a == b };
-        let line = text.lines().zip(kept.lines()).position(|(a, b)| !same(a, b));
-        if let Some(line) = line {
-            wrong.push(format!("{name}, line {}: differs from the study", line + 1));
-        } else if text.lines().count() != kept.lines().count() {
-            wrong.push(format!("{name}: another number of lines than the study gives"));
-        } else if !name.ends_with(".csv") && *text != kept {
-            wrong.push(format!("{name}: other ends of lines than the study gives"));
-        }
+///
+/// Another program may word or round otherwise. Its pages do not hold then, since nobody can tell that from a page that was
+/// changed, but the reader learns which program to ask.
+pub(super) fn check(pack: &Path, book: &Book, list: &Evidence) -> Check {
+    let (looked_at, mut wrong) = match texts(book, &analyse(book)) {
+        Ok(derived) => (derived.len(), differences(pack, &derived)),
+        Err(error) => (0, vec![format!("{REPORT}: a page of the study expected, {error}")]),
+    };
+    if !wrong.is_empty()
+        && let Some(programs) = list.other_program()
+    {
+        // before the files, of which a reader may be shown the first ones alone
+        wrong.insert(
+            0,
+            format!(
+                "{programs}; the same pages byte for byte are promised of the same program alone: \
+                 verify the pack with the one that made it"
+            ),
+        );
     }
+    Check { what: PAGES, looked_at, wrong }
+}
+
+/// Files that are not what the study gives, and tables that it does not give.
+fn differences(pack: &Path, derived: &[(String, String)]) -> Vec<String> {
+    let of = |(name, text): &(String, String)| difference(pack, name, text);
+    let mut wrong: Vec<String> = derived.iter().filter_map(of).collect();
     let known: BTreeSet<&str> = derived.iter().map(|(name, _)| name.as_str()).collect();
-    let mut paths = Vec::new();
-    if pack.join(TABLES).is_dir() {
-        evidence::walk(&pack.join(TABLES), &mut paths)?;
+    let (tables, mut paths) = (pack.join(TABLES), Vec::new());
+    if tables.is_dir()
+        && let Err(error) = evidence::walk(&tables, &mut paths)
+    {
+        wrong.push(format!("a folder that can be read expected, {error}"));
     }
     for path in paths {
         let inner = evidence::inner(pack, &path);
@@ -39,13 +52,27 @@ pub(super) fn check(pack: &Path, book: &Book) -> Result<Check, StudyError> {
             wrong.push(format!("{inner}: does not follow from the study"));
         }
     }
-    let (by, here) = (book.facts.get("roadgaze"), env!("CARGO_PKG_VERSION"));
-    if let Some(by) = by.filter(|by| !wrong.is_empty() && *by != here) {
-        wrong.push(format!(
-            "roadgaze {by} wrote the study, this is {here}: pages of two versions may differ; verify it with that version"
-        ));
+    wrong
+}
+
+/// Where a file parts from what the study gives.
+fn difference(pack: &Path, name: &str, text: &str) -> Option<String> {
+    let kept = match fs::read_to_string(pack.join(name)) {
+        Ok(kept) => kept,
+        Err(error) => {
+            return Some(format!("{name}: a page or table expected, found none ({error})"));
+        }
+    };
+    let csv = name.ends_with(".csv");
+    let same: fn(&str, &str) -> bool = if csv { alike } else { |a, b| a == b };
+    let line = text.lines().zip(kept.lines()).position(|(a, b)| !same(a, b));
+    if let Some(line) = line {
+        return Some(format!("{name}, line {}: differs from the study", line + 1));
     }
-    Ok(Check { what: "report and tables against the study", looked_at: derived.len(), wrong })
+    if text.lines().count() != kept.lines().count() {
+        return Some(format!("{name}: another number of lines than the study gives"));
+    }
+    (!csv && text != kept).then(|| format!("{name}: other ends of lines than the study gives"))
 }
 
 /// Equal field by field, numbers within the tolerance.
@@ -64,7 +91,7 @@ mod tests {
 
     use super::*;
     use crate::study::book::Entry;
-    use crate::study::{REPORT, verify};
+    use crate::study::verify;
 
     /// A pack of a study in which nothing was run; the folder lives as long as the test.
     fn pack() -> tempfile::TempDir {
@@ -88,8 +115,7 @@ mod tests {
     /// Writes the hash of a changed file into the list, as who forges a pack would.
     fn mend_list(pack: &Path, name: &str) {
         let path = pack.join(evidence::FILE_NAME);
-        let mut list: evidence::Evidence =
-            serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        let mut list: Evidence = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
         let new = evidence::packed(pack, &pack.join(name)).unwrap();
         list.files.retain(|f| f.path != name);
         list.files.push(new);

@@ -1,12 +1,16 @@
 //! Runs that exist already, made by this program or by another, taken into a study as cells.
 //!
 //! Such a store may tell less than one that the study wrote: those of the desktop name neither the hash of the data set nor the
-//! whole plan. So it is held against what it claims to be: the network by the hash in the store, class and index of every frame
-//! against the data set, and the pixels of some frames, rendered again (all of them would take longer than the run).
+//! whole plan. So it is held against what it claims to be: the network by the hash in the store, the explanations by all
+//! that the store tells of them, class and index of every frame against the data set, and the pixels of some frames, rendered again
+//! (all of them would take longer than the run).
+
+mod method;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use datasets::sets::SetName;
 use datasets::source::{FrameKey, FrameSource as _};
 use datasets::synthetic::Synthetic;
 use serde::{Deserialize, Serialize};
@@ -23,17 +27,6 @@ use crate::telemetry::hex;
 
 /// Frames whose pixels are rendered again, the first and the last among them.
 const LOOKED_AT: usize = 5;
-
-/// Settings that decide what a map shows; a store that tells them must have those of the method.
-const DECISIVE: [&str; 7] = [
-    "target",
-    "upsampling",
-    "gradcam.",
-    "shap.estimator",
-    "shap.grid.",
-    "shap.baseline",
-    "shap.output",
-];
 
 /// A run that exists, as a plan names it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -227,34 +220,22 @@ fn check(import: &Import, stored: &Stored, cell: &Cell) -> Result<(), StudyError
         return Err(import.refused("hash.model", wanted, &hash, remedy));
     }
     let told = DataFacts::of(&stored.text("data.name"), &[]);
-    if let Some(told) = told.ok().filter(|t| !t.set.is_empty() && t.name != cell.data.name) {
+    let other = |told: &DataFacts| !same_pictures(&told.name, &cell.data.name);
+    if let Some(told) = told.ok().filter(|told| !told.set.is_empty() && other(told)) {
         return Err(import.refused("data.name", &cell.data.name, &told.name, "correct `data`"));
     }
-    if let Some((name, expected, found)) = other_setting(stored, cell) {
-        let remedy = "name the method that the run was made with";
-        return Err(import.refused(&name, &expected, &found, remedy));
-    }
+    method::check_settings(import, stored, cell)?;
     check_frames(import, stored, cell)
 }
 
-/// The first setting that the store tells and that is not the method's: name, method's value and store's value.
-fn other_setting(stored: &Stored, cell: &Cell) -> Option<(String, String, String)> {
-    let other_methods = match cell.plan.attribute.first() {
-        Some(Method::Gradcam) => "shap.",
-        Some(Method::KernelShap) => "gradcam.",
-        None => return None,
-    };
-    let wanted = cell.plan.settings();
-    stored.settings.iter().find_map(|(key, found)| {
-        let name = key.strip_prefix("set.")?;
-        let decides =
-            DECISIVE.iter().any(|d| name.starts_with(d)) && !name.starts_with(other_methods);
-        let expected = wanted.get(name).map_or_else(|| "nothing".to_owned(), ToString::to_string);
-        (decides && *found != expected).then(|| (key.clone(), expected, found.clone()))
-    })
+/// Whether two names mean the same pictures but for how many there are of a class: that changes none of the first ones, and stores
+/// from before the desktop told the whole name are silent about it.
+fn same_pictures(a: &str, b: &str) -> bool {
+    let of = |name: &str| name.parse::<SetName>().ok().map(|set| set.per_class(1));
+    of(a) == of(b)
 }
 
-/// Class and index of every frame, and the pixels of some.
+/// Class, index and map of every frame, and the pixels of some.
 fn check_frames(import: &Import, stored: &Stored, cell: &Cell) -> Result<(), StudyError> {
     let frames: Vec<&FrameRow> = taken(stored, cell.attribution(), cell.plan.frames).collect();
     let Some(last) = frames.len().checked_sub(1) else {
@@ -280,6 +261,7 @@ fn check_frames(import: &Import, stored: &Stored, cell: &Cell) -> Result<(), Stu
         if expected != found {
             return refused(frame, &expected, &found);
         }
+        method::check_map(import, frame, cell)?;
     }
     let chosen: BTreeSet<usize> = (0..LOOKED_AT).map(|i| i * last / (LOOKED_AT - 1)).collect();
     for frame in chosen.into_iter().map(|i| frames[i]) {

@@ -6,8 +6,9 @@
 //! else                                    tabular
 //! ```
 //!
-//! What would be shrunk too far is turned by 90 degrees. A column of long texts is set in paragraphs. The first line of a file names the
-//! packages that it needs. Widths are estimates in letters, since only LaTeX knows the font.
+//! What would be shrunk too far is turned by 90 degrees. A column of long texts is set in paragraphs. LaTeX breaks a page between rows
+//! alone, so a row that is longer than a page becomes several. The first line of a file names the packages that it needs. Widths are
+//! estimates in letters, since only LaTeX knows the font.
 
 use super::finding::{Item, Table};
 
@@ -30,9 +31,11 @@ const MANY_COLUMNS: usize = 8;
 /// A text with more letters is set in a paragraph.
 const LONG_TEXT: usize = 34;
 /// Letters that a paragraph has at least.
-const LEAST_PARAGRAPH: f64 = 12.0;
+const LEAST_PARAGRAPH: usize = 12;
 /// Letters that the gaps beside a column take.
 const GAP: f64 = 1.8;
+/// Stands in the first column where a row goes on.
+const CONTINUED: &str = "\u{2026}";
 
 /// How a column is set.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,7 +50,9 @@ enum Column {
 #[derive(Debug)]
 struct Layout {
     columns: Vec<Column>,
-    /// Lines that each row takes.
+    /// Rows, those that are longer than a page in several.
+    rows: Vec<Vec<Item>>,
+    /// Lines that each of them takes.
     lines: Vec<usize>,
     page: Page,
     /// Width of the table over that of the page, before it is shrunk.
@@ -81,12 +86,17 @@ impl Layout {
             .map(|i| longest(i).max(table.header[i].chars().count()) as f64)
             .sum::<f64>()
             + GAP * count as f64;
-        let least = LEAST_PARAGRAPH * paragraphs.len() as f64;
-        let rest = (page.letters - fixed - least).max(0.0);
+        // what LaTeX cannot break would stand in the next column
+        let least = |i: usize| {
+            let whole = texts(i).map(|item| unbroken(&item.shown())).max().unwrap_or(0);
+            whole.max(unbroken(&table.header[i])).max(LEAST_PARAGRAPH) as f64
+        };
+        let least_of_all: f64 = paragraphs.iter().map(|&i| least(i)).sum();
+        let rest = (page.letters - fixed - least_of_all).max(0.0);
         let columns: Vec<Column> = (0..count)
             .map(|i| {
                 if paragraphs.contains(&i) {
-                    Column::Paragraph(LEAST_PARAGRAPH + rest * weight(i) / weights)
+                    Column::Paragraph(least(i) + rest * weight(i) / weights)
                 } else if texts(i).all(is_words) {
                     Column::Words
                 } else {
@@ -94,9 +104,11 @@ impl Layout {
                 }
             })
             .collect();
-        let lines = table.rows.iter().map(|row| lines(row, &columns)).collect();
-        let taken = if paragraphs.is_empty() { fixed } else { fixed + least + rest };
-        Self { columns, lines, page, width: taken / page.letters }
+        let rows: Vec<Vec<Item>> =
+            table.rows.iter().flat_map(|row| pieces(row, &columns, page.lines)).collect();
+        let lines = rows.iter().map(|row| lines(row, &columns)).collect();
+        let taken = if paragraphs.is_empty() { fixed } else { fixed + least_of_all + rest };
+        Self { columns, rows, lines, page, width: taken / page.letters }
     }
 
     fn is_long(&self) -> bool {
@@ -120,16 +132,16 @@ impl Layout {
     }
 
     /// Rows of one page each.
-    fn parts<'a>(&self, rows: &'a [Vec<Item>]) -> Vec<&'a [Vec<Item>]> {
+    fn parts(&self) -> Vec<&[Vec<Item>]> {
         let (mut parts, mut start, mut used) = (Vec::new(), 0, 0);
         for (i, lines) in self.lines.iter().enumerate() {
             if used > 0 && used + lines > self.page.lines {
-                parts.push(&rows[start..i]);
+                parts.push(&self.rows[start..i]);
                 (start, used) = (i, 0);
             }
             used += lines;
         }
-        parts.push(&rows[start..]);
+        parts.push(&self.rows[start..]);
         parts
     }
 
@@ -177,6 +189,55 @@ fn lines(row: &[Item], columns: &[Column]) -> usize {
     row.iter().zip(columns).map(of).max().unwrap_or(1)
 }
 
+/// A row as rows of at most `most` lines, which read on from one to the next.
+fn pieces(row: &[Item], columns: &[Column], most: usize) -> Vec<Vec<Item>> {
+    let all = lines(row, columns);
+    if all <= most {
+        return vec![row.to_vec()];
+    }
+    // about as long as each other, and a line more, since words stay whole
+    let each = (all.div_ceil(all.div_ceil(most)) + 1).min(most);
+    let cut: Vec<Vec<Item>> = row
+        .iter()
+        .zip(columns)
+        .map(|(item, column)| match column {
+            Column::Paragraph(letters) => stretches(&item.shown(), letters * each as f64),
+            Column::Words | Column::Numbers => vec![item.clone()],
+        })
+        .collect();
+    let count = cut.iter().map(Vec::len).max().unwrap_or(1);
+    let place = |column: usize, piece: usize| {
+        let nothing = if column == 0 { CONTINUED } else { "" };
+        cut[column].get(piece).cloned().unwrap_or_else(|| Item::text(nothing))
+    };
+    (0..count).map(|piece| (0..cut.len()).map(|column| place(column, piece)).collect()).collect()
+}
+
+/// A text in stretches of whole words of at most so many letters.
+fn stretches(text: &str, letters: f64) -> Vec<Item> {
+    let mut out = vec![String::new()];
+    let mut used = 0.0;
+    for word in text.split_whitespace() {
+        let length = word.chars().count() as f64 + 1.0;
+        if used > 0.0 && used + length > letters {
+            out.push(String::new());
+            used = 0.0;
+        }
+        if let Some(last) = out.last_mut() {
+            last.push_str(if last.is_empty() { "" } else { " " });
+            last.push_str(word);
+        }
+        used += length;
+    }
+    out.into_iter().map(Item::Text).collect()
+}
+
+/// Letters of the longest part that LaTeX sets in one line: words, or what ends in a hyphen.
+fn unbroken(text: &str) -> usize {
+    let parts = text.split_whitespace().flat_map(|word| word.split_inclusive('-'));
+    parts.map(|part| part.chars().count()).max().unwrap_or(0)
+}
+
 const fn is_words(item: &Item) -> bool {
     matches!(item, Item::Text(_) | Item::Nothing)
 }
@@ -188,7 +249,7 @@ pub(super) fn latex(table: &Table) -> String {
     if layout.goes_over_pages() {
         return head + &over_pages(table, &layout);
     }
-    let parts = layout.parts(&table.rows);
+    let parts = layout.parts();
     let several = parts.len() > 1;
     let floats = parts.into_iter().enumerate();
     head + &floats
@@ -243,7 +304,7 @@ fn over_pages(table: &Table, layout: &Layout) -> String {
         escape(&table.title),
         table.name,
         layout.columns.len(),
-        body(&table.rows)
+        body(&layout.rows)
     );
     if layout.is_sideways() {
         format!("\\begin{{landscape}}\n{out}\\end{{landscape}}\n")
@@ -274,6 +335,8 @@ fn escape(text: &str) -> String {
                 out.push(c);
                 out.push('}');
             }
+            // not every font encoding has it
+            '\u{2026}' => out.push_str("\\dots{}"),
             // two would become a dash
             '-' if before == '-' => out.push_str("{}-"),
             c if c.is_whitespace() => out.push(' '),
@@ -364,10 +427,7 @@ mod tests {
         let text = latex(&table);
         let packages = "% \\usepackage{booktabs,array,ragged2e,longtable}\n";
         assert!(text.starts_with(packages), "{text}");
-        let shares: Vec<f64> = text
-            .split("p{0")
-            .filter_map(|rest| format!("0{}", rest.split_once("\\linewidth")?.0).parse().ok())
-            .collect();
+        let shares = shares(&text);
         assert_eq!(shares.len(), 2, "{text}");
         let sum = shares[0] + shares[1];
         assert!(shares[1] > shares[0] && (0.8..1.0).contains(&sum), "{shares:?}");
@@ -375,6 +435,54 @@ mod tests {
         let text = latex(&table);
         let head = "% \\usepackage{booktabs,array,ragged2e}\n\\begin{table}";
         assert!(text.starts_with(head), "{text}");
+    }
+
+    /// Widths of the paragraphs as shares of a line.
+    fn shares(text: &str) -> Vec<f64> {
+        let share =
+            |rest: &str| format!("0{}", rest.split_once("\\linewidth")?.0).parse::<f64>().ok();
+        text.split("p{0").skip(1).filter_map(share).collect()
+    }
+
+    #[test]
+    fn a_row_longer_than_a_page_goes_on_in_others_and_loses_no_word() {
+        let words: Vec<String> = (0..1500).map(|i| format!("w{i}")).collect();
+        let mut table = table(3, 2);
+        table.rows[0][1] = Item::text(words.join(" "));
+        table.rows[1][1] = Item::text("short");
+        let text = latex(&table);
+        assert!(text.contains("\\begin{longtable}"), "{text}");
+        let body = text.split_once("\\endfoot\n").unwrap().1;
+        let rows: Vec<Vec<&str>> = body
+            .lines()
+            .filter_map(|line| Some(line.trim().strip_suffix(" \\\\")?.split(" & ").collect()))
+            .collect();
+        let letters = shares(&text)[0] * UPRIGHT.letters;
+        for row in &rows {
+            let lines = (row[1].len() as f64 / letters).ceil();
+            assert!(lines <= UPRIGHT.lines as f64, "{lines} lines of {letters} letters");
+        }
+        let of_first: Vec<&str> =
+            rows[..rows.len() - 1].iter().flat_map(|row| row[1].split(' ')).collect();
+        assert_eq!(of_first, words);
+        let begun: Vec<[&str; 2]> = rows.iter().map(|row| [row[0], row[2]]).collect();
+        let number = "1234567";
+        assert!(rows.len() > 3, "{}", rows.len());
+        assert_eq!(begun[..2], [["word", number], ["\\dots{}", ""]]);
+        assert_eq!(begun.last(), Some(&["word", number]));
+    }
+
+    #[test]
+    fn a_paragraph_is_as_wide_as_its_longest_word() {
+        let mut table = table(3, 2);
+        let word = "a".repeat(36);
+        for row in &mut table.rows {
+            row[1] = Item::text("word ".repeat(200));
+            row[2] = Item::text(format!("a {word}"));
+        }
+        let shares = shares(&latex(&table));
+        assert!(shares[1] * UPRIGHT.letters >= 36.0, "{shares:?}");
+        assert_eq!(unbroken("ab cd-efg-h i"), 4);
     }
 
     #[test]

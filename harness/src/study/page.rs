@@ -73,8 +73,8 @@ fn overview(findings: &Findings) -> Markup {
     markup! {
         section class="overview" {
             p { (tally(all)) }
-            table {
-                thead { tr { th { "question" } th { "what was found" } th { "verdict" } } }
+            table aria-label="Questions, what was found, and how the statements came out" {
+                thead { tr { @for name in ["question", "what was found", "verdict"] { th scope="col" { (name) } } } }
                 tbody {
                     @for finding in &findings.findings {
                         tr {
@@ -177,7 +177,7 @@ fn figure(figure: &Figure) -> Result<Markup, StudyError> {
                     Row { name: m.name.clone(), group, value: m.value, ends: m.ci95 }
                 })
                 .collect();
-            let svg = interval_chart::rows("study", axis, &rows, *published, *line)?;
+            let svg = interval_chart::rows("study", title, axis, &rows, *published, *line)?;
             (title, svg, published.is_some(), Vec::new())
         }
         Figure::Curves { title, axes, curves, line } => {
@@ -185,7 +185,8 @@ fn figure(figure: &Figure) -> Result<Markup, StudyError> {
                 .iter()
                 .map(|c| Line { name: c.name.clone(), points: c.points.clone() })
                 .collect();
-            let svg = interval_chart::lines("study", [&axes[0], &axes[1]], &lines, *line)?;
+            let axes = [axes[0].as_str(), axes[1].as_str()];
+            let svg = interval_chart::lines("study", title, axes, &lines, *line)?;
             (title, svg, false, curves.iter().map(|c| c.name.as_str()).collect())
         }
     };
@@ -212,8 +213,8 @@ fn table(table: &Table) -> Markup {
     let side = |i: usize| if words.get(i).copied().unwrap_or(false) { "left" } else { "right" };
     let body = markup! {
         div class="wide" {
-            table {
-                thead { tr { @for (i, name) in table.header.iter().enumerate() { th class=(side(i)) { (name) } } } }
+            table aria-label=(table.title) {
+                thead { tr { @for (i, name) in table.header.iter().enumerate() { th scope="col" class=(side(i)) { (name) } } } }
                 tbody {
                     @for row in &table.rows {
                         tr { @for (i, item) in row.iter().enumerate() { td class=(side(i)) { (item.shown()) } } }
@@ -376,6 +377,67 @@ mod tests {
         assert!(text.contains("2 more verdicts: 1 undecided, 1 not measured"), "{text}");
         assert!(text.contains("2 more figures"));
         assert!(!open.contains("because of the rule") && !open.contains("definition"), "{open}");
+    }
+
+    #[test]
+    fn figures_and_tables_have_names_for_those_who_cannot_see_them() {
+        let mut findings = findings();
+        findings.findings[0].tables[0].title = "short & <good>".to_owned();
+        let text = html(&Book::default(), &findings).unwrap();
+        let count = |what: &str| text.matches(what).count();
+        assert_eq!(count("<svg"), 3);
+        assert_eq!(count("<svg role=\"img\" aria-label=\"title; axis: m 0.5000\""), 3, "{text}");
+        assert_eq!((count("<table"), count("<table aria-label=\"")), (3, 3), "{text}");
+        assert!(text.contains("<table aria-label=\"short &amp; &lt;good&gt;\">"), "{text}");
+        // three columns of the overview, one of each table
+        assert_eq!((count("<th scope=\"col\""), count("<th ") + count("<th>")), (5, 5), "{text}");
+    }
+
+    /// Relative luminance of a colour, as WCAG 2 defines it.
+    fn luminance(colour: &str) -> f64 {
+        let digits = colour.trim_start_matches('#');
+        let each = digits.len() / 3;
+        let channel = |i: usize| {
+            // one digit stands for two of its kind
+            let text = digits[i * each..(i + 1) * each].repeat(2 / each);
+            let value = f64::from(u8::from_str_radix(&text, 16).unwrap()) / 255.0;
+            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * channel(0) + 0.7152 * channel(1) + 0.0722 * channel(2)
+    }
+
+    /// A property of a rule, without what stands behind it.
+    fn property<'a>(rule: &'a str, name: &str) -> &'a str {
+        let of = |text: &'a str| text.trim().strip_prefix(name)?.strip_prefix(": ");
+        rule.split(';').find_map(of).unwrap()
+    }
+
+    #[test]
+    fn words_stand_out_from_their_ground_in_light_and_dark() {
+        let legible = |words: &str, ground: &str| {
+            let [a, b] = [words, ground].map(luminance);
+            let contrast = (a.max(b) + 0.05) / (a.min(b) + 0.05);
+            assert!(contrast >= 4.5, "{words} on {ground}: {contrast}");
+        };
+        let style = format!("{STYLE}{OWN_STYLE}");
+        let rules: Vec<(&str, &str)> =
+            style.split('}').filter_map(|rule| rule.rsplit_once('{')).collect();
+        let roots: Vec<&str> =
+            rules.iter().filter(|(name, _)| name.trim().ends_with(":root")).map(|r| r.1).collect();
+        assert_eq!(roots.len(), 2, "light and dark");
+        for root in roots {
+            for words in ["--ink", "--soft"] {
+                for ground in ["--paper", "--card"] {
+                    legible(property(root, words), property(root, ground));
+                }
+            }
+        }
+        for badge in [".badge.reproduced", ".badge.not-reproduced"] {
+            // of several rules the one that names most counts
+            let of = rules.iter().filter(|(name, _)| name.trim().ends_with(badge));
+            let (_, rule) = of.max_by_key(|(name, _)| name.len()).unwrap();
+            legible(property(rule, "color"), property(rule, "background"));
+        }
     }
 
     #[test]

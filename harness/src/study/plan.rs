@@ -26,9 +26,10 @@ use crate::attribution::{GradCamSettings, Upsampling};
 use crate::run::{Method, ShapSettings, Target};
 
 /// Plans that are built in, by name.
-pub const BUILT_IN: [(&str, &str); 2] = [
+pub const BUILT_IN: [(&str, &str); 3] = [
     ("zoo", include_str!("../../../deploy/studies/zoo.toml")),
     ("paper", include_str!("../../../deploy/studies/paper.toml")),
+    ("small", include_str!("../../../deploy/studies/small.toml")),
 ];
 
 /// A study.
@@ -80,6 +81,9 @@ pub struct NetworkEntry {
     /// Strength of the correlation of its training set, 0 to 1, where that is not the set's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strength: Option<f64>,
+    /// Seed of its training: what tells several trainings on one set apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
     /// Accuracy that was measured elsewhere, for a network that no longer exists or never was in the zoo.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accuracy: Vec<Accuracy>,

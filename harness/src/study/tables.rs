@@ -53,6 +53,8 @@ fn plain(item: &Item) -> String {
         Item::Count(n) => n.to_string(),
         Item::Share(share) => share.value.to_string(),
         Item::Number { value, .. } => value.to_string(),
+        // written out, the smallest have 300 digits
+        Item::P(p) if *p > 0.0 && *p < 1e-4 => format!("{p:e}"),
         Item::P(p) => p.to_string(),
         Item::Nothing => String::new(),
     }
@@ -75,7 +77,7 @@ mod tests {
         let text = csv(&table()).unwrap();
         let mut lines = text.lines();
         assert_eq!(lines.next(), Some("net_work,ratio,ratio low,ratio high,p,n"));
-        assert_eq!(lines.next(), Some("\"a, \"\"b\"\"\",0.5,0.4,0.6,0.00001,82"));
+        assert_eq!(lines.next(), Some("\"a, \"\"b\"\"\",0.5,0.4,0.6,1e-5,82"));
         assert_eq!(lines.next(), Some("c,,,,,1"));
     }
 }

@@ -56,6 +56,16 @@ def test_a_dose_is_rendered_at_its_strength():
             c.parse_trainings(f"resnet50:{wrong}")
 
 
+def test_a_set_is_trained_on_again_from_another_seed():
+    first, second, dose = c.parse_trainings("resnet-tiny:CF,resnet-tiny:CF#2,resnet-tiny:CF@0.25#3")
+    assert (first.name, first.seed) == ("resnet-tiny-cf", None)
+    assert (second.name, second.seed) == ("resnet-tiny-cf-seed2", 2)
+    assert (dose.name, dose.strength, dose.seed) == ("resnet-tiny-cf@0.25-seed3", 0.25, 3)
+    for wrong in ("CF#", "CF#x", "CF#-1", "CF#2@0.5"):
+        with pytest.raises(ValueError, match=r"expected a whole number"):
+            c.parse_trainings(f"resnet50:{wrong}")
+
+
 def test_the_renderer_waits_reports_and_does_not_repeat(tmp_path, binary):
     renderer = Renderer(binary, tmp_path / "data", 2)
     first = renderer.wait(Order("CF", "train", 4))

@@ -18,8 +18,9 @@ from PIL import Image
 from roadgaze_desktop import attribution, reference, run_store
 from roadgaze_desktop.__main__ import main
 from roadgaze_desktop.architectures import ARCHITECTURES
-from roadgaze_desktop.data import normalized
+from roadgaze_desktop.data import normalized, open_set
 from roadgaze_desktop.export import onnx_of
+from roadgaze_desktop.frame_order import device_order
 from roadgaze_desktop.graph import feature_map_of, head_of, with_f16_weights
 from roadgaze_desktop.manifest import manifest, to_toml
 from roadgaze_desktop.networks import OrtNetwork, TorchNetwork, described
@@ -168,6 +169,83 @@ def test_plans_of_a_run_are_dealt_to_frames_as_the_device_does(tmp_path):
         db.execute("DELETE FROM plan WHERE hash LIKE '%7'")
     with pytest.raises(ValueError, match="expected plans of hash"):
         reference.choice_of(arguments)
+
+
+def device_run(folder: Path, estimator: str, texts: list[str], **told: object) -> reference.Choice:
+    """Write the store of a device that dealt these plans; returns what is computed along them."""
+    plans = tuple(reference.plan_from(text)[0] for text in texts)
+    choice = reference.Choice(("kernel-shap",), "logit", "predicted", "zero", "exact", estimator, plans)
+    settings = {"hash.plan": choice.plan_hash, "set.shap.plans": len(plans)} | told
+    store = run_store.RunStore(folder, settings)
+    for plan, text in zip(plans, texts, strict=True):
+        store.add_plan(plan.hash, text.encode())
+    store.close()
+    return choice
+
+
+def settings_of(run: Path) -> dict[str, object]:
+    with sqlite3.connect(run / run_store.FILE_NAME) as db:
+        return {name: json.loads(value) for name, value in db.execute("SELECT * FROM setting")}
+
+
+def test_a_frame_gets_the_plan_of_its_place_on_the_device_not_on_the_disk(tmp_path):
+    model = write_network(tmp_path / "net", "resnet-micro")
+    images = open_set(write_set(tmp_path / "CF", size=224, per_class=2))
+    # of all lengths, so that the evaluations of a frame tell its plan
+    ends, singles = [[1] * 49, [0] * 49], np.eye(49, dtype=int).tolist()
+    texts = [plan_text("captum", ends + singles[: 1 + at], seed=5 + at) for at in range(16)]
+    choice = device_run(tmp_path / "device", "captum", texts)
+    command = ["reference", "--model", str(model), "--data", str(tmp_path / "CF"), "--attribute", "kernel-shap"]
+    assert main([*command, "--plan", str(tmp_path / "device"), "--frames", "4", "--out", str(tmp_path / "run")]) == 0
+    with sqlite3.connect(tmp_path / "run" / run_store.FILE_NAME) as db:
+        rows = "SELECT position, class, class_index, evaluations FROM frame JOIN attribution USING (position)"
+        found = sorted(db.execute(rows))
+    order = device_order(images.labels, images.indices)
+
+    def dealt(place_of):
+        rows = [(at, int(images.labels[at]), int(images.indices[at])) for at in order[:4]]
+        return sorted((*row, len(choice.plan_of_frame(place_of(row[0])).coalitions)) for row in rows)
+
+    assert found == dealt(order.index)
+    assert found != dealt(lambda position: position), "both places lead to the same plans: this tests nothing"
+    told = settings_of(tmp_path / "run")
+    assert told["hash.plan"] == choice.plan_hash
+    # what a study holds against its method
+    names = ("baseline", "estimator", "grid.rows", "grid.columns", "output", "plans", "precision", "seed")
+    expected = ["zero", "captum", 7, 7, "logit", 16, None, 5]
+    assert [told[f"set.shap.{name}"] for name in names] == expected
+    assert (told["set.target"], told["set.upsampling"]) == ("predicted", "nearest")
+
+
+def test_the_store_tells_the_whole_name_of_the_data_set(tmp_path):
+    model = write_network(tmp_path / "net", "resnet-micro")
+    folder = write_set(tmp_path / "CF", size=224, per_class=2)
+    command = ["reference", "--model", str(model), "--data", str(folder), "--frames", "1"]
+    assert main([*command, "--out", str(tmp_path / "plain")]) == 0
+    # as `roadgaze render` writes it, options in the order of datasets/src/sets/spec.rs
+    name = "synthetic:CF/train?per_class=2&strength=0.25&corner_case=fog:3"
+    description = folder / "dataset.toml"
+    description.write_text(f'layout = 1\nname = "{name}"\nstrength = 0.25\n{description.read_text()}')
+    assert main([*command, "--out", str(tmp_path / "dose")]) == 0
+    for run, expected in (("plain", "CF/train"), ("dose", name)):
+        told = settings_of(tmp_path / run)
+        assert (told["data.name"], told["set.data"]) == (expected, expected)
+
+
+@pytest.mark.parametrize(
+    "told", [{"set.shap.baseline": "#7c7468"}, {"set.shap.baseline.colour": [0x7C, 0x74, 0x68]}], ids=["now", "older"]
+)
+def test_a_colour_is_the_baseline_that_the_run_on_the_device_had(tmp_path, told):
+    device_run(tmp_path / "device", "permutation", [plan_text("permutation", chains(1))], **told)
+    arguments = argparse.Namespace(attribute="kernel-shap", plan=tmp_path / "device", output=None, solver="exact")
+    choice, _ = reference.choice_of(arguments)
+    assert choice.baseline == "#7c7468"
+    what = described(write_network(tmp_path, "resnet-micro"))
+    baseline = reference.baseline_tensor(choice.baseline, np.zeros((224, 224, 3), np.uint8), what)
+    colour = torch.tensor([0x7C, 0x74, 0x68], dtype=torch.uint8).view(1, 3, 1, 1)
+    assert torch.equal(baseline, what.normalized(colour).expand(1, 3, 224, 224))
+    with pytest.raises(ValueError, match="baseline blur:8: expected zero, mean-colour or #RRGGBB"):
+        reference.baseline_tensor("blur:8", np.zeros((224, 224, 3), np.uint8), what)
 
 
 def test_captum_fits_the_plan_of_a_regression(tmp_path):

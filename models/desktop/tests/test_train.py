@@ -101,6 +101,23 @@ def test_another_runs_snapshot_is_refused(tmp_path, sets):
         train(settings(tmp_path, seed=2), SMOKE, sets[0], [])
 
 
+def test_a_snapshot_of_another_strength_is_refused(tmp_path, sets):
+    # one set by name, other pictures
+    dose = replace(sets[0], strength=0.25)
+    with pytest.raises(Interrupted):
+        train(settings(tmp_path, budget_minutes=0), SMOKE, dose, [])
+    for other in (replace(dose, strength=0.5), replace(dose, strength=0.0), sets[0]):
+        with pytest.raises(ValueError, match="other strength"):
+            train(settings(tmp_path, budget_minutes=0), SMOKE, other, [])
+    with pytest.raises(Interrupted):
+        train(settings(tmp_path, budget_minutes=0), SMOKE, dose, [])
+    # and the set's own is not continued with a dose
+    with pytest.raises(Interrupted):
+        train(settings(tmp_path / "own", budget_minutes=0), SMOKE, sets[0], [])
+    with pytest.raises(ValueError, match="other strength"):
+        train(settings(tmp_path / "own", budget_minutes=0), SMOKE, dose, [])
+
+
 def test_epochs_are_scaled_to_the_time_given(tmp_path, sets):
     result = train(settings(tmp_path, fit_minutes=0.02), SMOKE, sets[0], [])
     assert result["training"]["epochs"] != SMOKE.epochs()

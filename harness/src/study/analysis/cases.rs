@@ -112,6 +112,7 @@ pub(super) fn cases<'a>(book: &'a Book, all: &'a [NetworkFacts]) -> Vec<Case<'a>
             u.architecture == c.architecture
                 && format_rank(u) == format_rank(c)
                 && whole_set(u) == twin
+                && u.has_seed_of(c)
         });
         for u in twins {
             found.extend(Level::ALL.iter().filter_map(|&test| case(book, [c, u], set.level, test)));

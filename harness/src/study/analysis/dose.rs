@@ -1,17 +1,12 @@
 //! The strength of the correlation as a dose: does more of it bind a network to its backgrounds more?
 
-use std::collections::BTreeMap;
+use datasets::sets::Level;
 
-use datasets::sets::{Correlation, Level, SetSettings};
-
-use super::alike::Measure;
 use super::measurement::measure;
-use super::{
-    ATTRIBUTION_SET, SEED, empty, explainers, mean, networks, not_measured, plain, ratios, title,
-};
-use crate::stats;
-use crate::study::book::{Book, Entry};
-use crate::study::cell::NetworkFacts;
+use super::repeats::{Kind, kinds};
+use super::{SEED, empty, explainers, mean, not_measured, ratios, title};
+use crate::stats::{self, Line, MeanInterval};
+use crate::study::book::Book;
 use crate::study::finding::{Curve, Figure, Finding, Item, Ruling, Table, Verdict};
 
 /// Fewest doses that make a curve.
@@ -22,8 +17,10 @@ pub(super) fn finding(book: &Book) -> Finding {
         "dose",
         "How does the attention follow the strength of the correlation?",
         "Networks of one architecture trained at level F with strengths of the correlation from 0 (UF) over that of CF to 1, on \
-         the same CF pictures. Slope: least squares over the doses of each frame, then mean and interval over the frames; sign-flip \
-         test of the slopes, Holm's adjustment over all curves. Accuracy on CF and UF beside it, the measurement with most pictures.",
+         the same CF pictures. Slope over frames: least squares over the networks for each frame, then mean and interval over the \
+         frames, sign-flip test: it speaks of these networks. Slope over trainings: least squares through the networks' means, \
+         interval and p from their scatter about the line: it speaks of further trainings. Holm's adjustment over all curves. \
+         Accuracy on CF and UF beside it, the measurement with most pictures.",
     );
     let mut table = Table::new(
         "dose",
@@ -40,57 +37,21 @@ pub(super) fn finding(book: &Book) -> Finding {
             "accuracy on UF",
         ],
     );
-    let mut curves = Vec::new();
-    let mut tested = Vec::new();
+    let (mut curves, mut tested) = (Vec::new(), Vec::new());
     for explainer in explainers(book) {
-        for ((architecture, integer), doses) in doses(book, explainer) {
-            for (strength, entry) in &doses {
-                let accuracy =
-                    |set| Item::share(measure(book, &entry.network, set).map(|m| m.share));
-                table.rows.push(vec![
-                    Item::text(architecture),
-                    Item::text(&entry.network.precision),
-                    Item::text(title(explainer)),
-                    Item::number(Some(*strength), 2),
-                    Item::text(&entry.network.name),
-                    Item::Count(entry.points.len()),
-                    Item::mean(mean(&ratios(&entry.points))),
-                    accuracy("CF"),
-                    accuracy("UF"),
-                ]);
-            }
-            if doses.len() < FEWEST {
+        for kind in kinds(book, explainer).into_iter().filter(|k| k.level == Level::Frontal) {
+            table.rows.extend(rows(book, &kind, explainer));
+            let groups = kind.by_strength();
+            if groups.len() < FEWEST {
                 continue;
             }
-            let weights = if integer { "int8" } else { "f32" };
-            let name = format!("{architecture} ({weights}), {}", title(explainer));
-            let slopes = slopes(&doses);
-            let p = stats::sign_flip(&slopes, SEED).map_or(1.0, |t| t.p);
-            tested.push((name.clone(), mean(&slopes), doses.len(), p));
-            curves.push(Curve {
-                name,
-                points: doses
-                    .iter()
-                    .filter_map(|(x, e)| mean(&ratios(&e.points)).map(|m| (*x, m.mean, m.ci95)))
-                    .collect(),
-            });
+            let name = format!("{}, {}", kind.name(), title(explainer));
+            tested.push(Slopes::new(name.clone(), &kind, groups.len()));
+            curves.push(Curve { name, points: points(&kind, &groups) });
         }
     }
-    let holm = stats::holm(&tested.iter().map(|t| t.3).collect::<Vec<_>>());
-    for ((name, slope, doses, _), p) in tested.into_iter().zip(holm) {
-        let beside_zero = slope.and_then(|s| s.ci95).is_some_and(|[l, h]| l > 0.0 || h < 0.0);
-        finding.verdicts.push(Verdict {
-            what: format!("{name}: slope over the dose"),
-            published: None,
-            found: format!(
-                "{} a unit of strength, {doses} doses; p (Holm) {}",
-                Item::difference(slope).shown(),
-                Item::P(p).shown()
-            ),
-            ruling: if beside_zero && p < 0.05 { Ruling::Answered } else { Ruling::Undecided },
-            why: "answered if the interval leaves out zero and p after Holm is below 0.05; one training a dose".to_owned(),
-        });
-    }
+    let holm = stats::holm(&tested.iter().map(Slopes::p).collect::<Vec<_>>());
+    finding.verdicts.extend(tested.iter().zip(holm).map(|(slopes, p)| slopes.verdict(p)));
     if finding.verdicts.is_empty() {
         finding.verdicts.push(not_measured(
             "dose and response",
@@ -108,72 +69,109 @@ pub(super) fn finding(book: &Book) -> Finding {
     finding
 }
 
-/// Strength with which a network was trained at level F.
-fn strength(network: &NetworkFacts) -> Option<f64> {
-    let set = network.set().filter(|s| s.shape.is_none() && s.level == Level::Frontal)?;
-    Some(network.strength.unwrap_or(match set.correlation {
-        Correlation::Uncorrelated => 0.0,
-        Correlation::Correlated => SetSettings::get().correlation.strength,
-    }))
+fn rows(book: &Book, kind: &Kind<'_>, explainer: &str) -> Vec<Vec<Item>> {
+    let row = |(strength, entry): &(f64, &crate::study::book::Entry)| {
+        let accuracy = |set| Item::share(measure(book, &entry.network, set).map(|m| m.share));
+        vec![
+            Item::text(kind.architecture),
+            Item::text(&entry.network.precision),
+            Item::text(title(explainer)),
+            Item::number(Some(*strength), 2),
+            Item::text(&entry.network.name),
+            Item::Count(entry.points.len()),
+            Item::mean(mean(&ratios(&entry.points))),
+            accuracy("CF"),
+            accuracy("UF"),
+        ]
+    };
+    kind.trainings.iter().map(row).collect()
 }
 
-type Doses<'a> = Vec<(f64, &'a Entry)>;
-
-fn doses<'a>(book: &'a Book, explainer: &str) -> BTreeMap<(&'a str, bool), Doses<'a>> {
-    let mut found: BTreeMap<(&str, bool), Doses<'_>> = BTreeMap::new();
-    for network in networks(book) {
-        let Some(strength) = strength(network) else { continue };
-        if let Some(entry) = plain(book, &network.name, ATTRIBUTION_SET, Some(explainer)) {
-            let key = (network.architecture.as_str(), network.is_integer());
-            found.entry(key).or_default().push((strength, entry));
-        }
-    }
-    for doses in found.values_mut() {
-        doses.sort_by(|a, b| a.0.total_cmp(&b.0));
-        // two networks of one strength are one dose
-        doses.dedup_by(|a, b| a.0.total_cmp(&b.0).is_eq());
-    }
-    found
+/// A point a dose: over trainings where there are several, else over the frames of the one.
+fn points(kind: &Kind<'_>, groups: &[(f64, Vec<usize>)]) -> Vec<(f64, f64, Option<[f64; 2]>)> {
+    let (means, _) = kind.means();
+    let frames = kind.frames();
+    let point = |(strength, members): &(f64, Vec<usize>)| {
+        let values: Vec<f64> = match members.as_slice() {
+            [one] => frames.iter().map(|f| f[*one]).collect(),
+            several => several.iter().filter_map(|&i| means.get(i).copied()).collect(),
+        };
+        mean(&values).map(|m| (*strength, m.mean, m.ci95))
+    };
+    groups.iter().filter_map(point).collect()
 }
 
-/// Least-squares slope of each frame that has a ratio at every dose.
-fn slopes(doses: &[(f64, &Entry)]) -> Vec<f64> {
-    let mut frames: BTreeMap<(u16, u32), Vec<(f64, f64)>> = BTreeMap::new();
-    let measure = Measure::of(doses.iter().flat_map(|(_, entry)| &entry.points));
-    for (dose, entry) in doses {
-        for p in &entry.points {
-            if let Some(ratio) = measure.ratio(p) {
-                frames.entry(p.key()).or_default().push((*dose, ratio));
-            }
+/// The slope of a curve, with frames and with trainings as the unit.
+struct Slopes {
+    name: String,
+    doses: usize,
+    frames: Option<MeanInterval>,
+    frames_p: f64,
+    trainings: Option<Line>,
+}
+
+impl Slopes {
+    fn new(name: String, kind: &Kind<'_>, doses: usize) -> Self {
+        let x: Vec<f64> = kind.trainings.iter().map(|(strength, _)| *strength).collect();
+        let line =
+            |y: &[f64]| stats::line(&x.iter().copied().zip(y.iter().copied()).collect::<Vec<_>>());
+        let slopes: Vec<f64> =
+            kind.frames().iter().filter_map(|y| line(y)).map(|line| line.slope).collect();
+        let frames_p = stats::sign_flip(&slopes, SEED).map_or(1.0, |t| t.p);
+        Self { name, doses, frames: mean(&slopes), frames_p, trainings: line(&kind.means().0) }
+    }
+
+    /// Both have to be small.
+    fn p(&self) -> f64 {
+        self.trainings.and_then(|line| line.p).unwrap_or(1.0).max(self.frames_p)
+    }
+
+    fn verdict(&self, holm: f64) -> Verdict {
+        let beside = |ci95: Option<[f64; 2]>| ci95.is_some_and(|[l, h]| l > 0.0 || h < 0.0);
+        let trainings = self.trainings.filter(|line| line.ci95.is_some());
+        let shown = trainings.map_or_else(
+            || "no interval over trainings, of which there are too few".to_owned(),
+            |line| {
+                let Line { slope: value, ci95, n, .. } = line;
+                let slope = Item::Number { value, ci95, decimals: 4, signed: true };
+                format!("{} over {n} trainings", slope.shown())
+            },
+        );
+        let sure = beside(self.frames.and_then(|m| m.ci95))
+            && trainings.is_some_and(|line| beside(line.ci95))
+            && holm < 0.05;
+        Verdict {
+            what: format!("{}: slope over the dose", self.name),
+            published: None,
+            found: format!(
+                "{shown}, {} over frames, a unit of strength, {} doses; p (Holm) {}",
+                Item::difference(self.frames).shown(),
+                self.doses,
+                Item::P(holm).shown()
+            ),
+            ruling: if sure { Ruling::Answered } else { Ruling::Undecided },
+            why: "answered if both intervals leave out zero and the larger p, after Holm, is below 0.05".to_owned(),
         }
     }
-    let n = doses.len() as f64;
-    let middle = doses.iter().map(|(d, _)| d).sum::<f64>() / n;
-    let spread: f64 = doses.iter().map(|(d, _)| (d - middle) * (d - middle)).sum();
-    if spread <= 0.0 {
-        return Vec::new();
-    }
-    frames
-        .values()
-        .filter(|values| values.len() == doses.len())
-        .map(|values| values.iter().map(|(d, r)| (d - middle) * r).sum::<f64>() / spread)
-        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::testing::{entry, network, noise};
     use super::*;
+    use crate::study::book::Entry;
 
-    /// Three doses of an architecture whose ratio falls by `slope` a unit, and whose errors on UF grow with the dose.
-    fn doses_of(architecture: &str, slope: f64, spread: f64) -> Vec<Entry> {
+    /// Four doses of an architecture whose ratio falls by `slope` a unit, and whose errors on UF grow with the dose; frames are
+    /// off by up to half of `spread`, whole trainings by `off` in turn up and down.
+    fn doses_of(architecture: &str, slope: f64, spread: f64, off: f64) -> Vec<Entry> {
         let mut entries = Vec::new();
-        for dose in [0.25, 0.5, 1.0] {
+        for (k, dose) in [0.25, 0.5, 0.75, 1.0].into_iter().enumerate() {
             let mut n = network(&format!("{architecture}-{dose}"), architecture, "CF");
             n.strength = Some(dose);
+            let training = if k % 2 == 0 { off } else { -off };
             entries.push(entry(&n, "CF", "gradcam", 100, |i, p| {
                 let own = spread * noise(i * 3 + 1) * dose;
-                p.ratio = Some(0.7 + 0.2 * noise(i) - slope * dose + own);
+                p.ratio = Some(0.7 + 0.2 * noise(i) - slope * dose + own + training);
             }));
             entries.push(entry(&n, "UF", "gradcam", 100, |i, p| {
                 p.predicted = p.class + u16::from((i as f64) < 20.0 * dose);
@@ -182,29 +180,46 @@ mod tests {
         entries
     }
 
+    fn found(entries: Vec<Entry>) -> Finding {
+        finding(&Book { entries, ..Book::default() })
+    }
+
     #[test]
     fn the_slope_over_known_doses_is_found_with_the_accuracy_at_each() {
-        let found =
-            finding(&Book { entries: doses_of("resnet50", 0.04, 0.002), ..Book::default() });
-        assert_eq!(found.verdicts[0].ruling, Ruling::Answered);
-        assert!(found.verdicts[0].found.starts_with("-0.04"), "{}", found.verdicts[0].found);
-        let accuracy: Vec<String> = found.tables[0].rows.iter().map(|r| r[8].shown()).collect();
-        assert_eq!(accuracy.len(), 3);
-        for (shown, expected) in accuracy.iter().zip(["95.00 %", "90.00 %", "80.00 %"]) {
+        let f = found(doses_of("resnet50", 0.04, 0.002, 0.0005));
+        assert_eq!(f.verdicts[0].ruling, Ruling::Answered, "{:?}", f.verdicts[0]);
+        assert!(f.verdicts[0].found.starts_with("-0.04"), "{}", f.verdicts[0].found);
+        assert!(f.verdicts[0].found.contains("over 4 trainings"), "{}", f.verdicts[0].found);
+        let accuracy: Vec<String> = f.tables[0].rows.iter().map(|r| r[8].shown()).collect();
+        assert_eq!(accuracy.len(), 4);
+        for (shown, expected) in accuracy.iter().zip(["95.00 %", "90.00 %", "85.00 %", "80.00 %"]) {
             assert!(shown.starts_with(expected), "{shown}");
         }
-        assert!(found.tables[0].rows[0][7].shown().starts_with("100.00 %"));
+        assert!(f.tables[0].rows[0][7].shown().starts_with("100.00 %"));
+    }
+
+    #[test]
+    fn what_frames_call_a_slope_is_none_where_trainings_scatter_as_far() {
+        let f = found(doses_of("resnet50", 0.04, 0.002, 0.03));
+        let verdict = &f.verdicts[0];
+        assert_eq!(verdict.ruling, Ruling::Undecided, "{verdict:?}");
+        let over_frames = verdict.found.split("trainings, ").nth(1).unwrap();
+        assert!(!over_frames.starts_with('+') && !over_frames.contains("to +"), "{verdict:?}");
+        // three trainings leave one degree of freedom, two none
+        let three = doses_of("resnet50", 0.04, 0.002, 0.001).into_iter().take(6).collect();
+        let f = found(three);
+        assert_eq!(f.verdicts[0].ruling, Ruling::Undecided, "{:?}", f.verdicts[0]);
     }
 
     #[test]
     fn slopes_are_one_family() {
-        let one = doses_of("resnet50", 0.014, 0.2);
-        let alone = finding(&Book { entries: one.clone(), ..Book::default() });
+        let one = doses_of("resnet50", 0.014, 0.02, 0.0009);
+        let alone = found(one.clone());
         let mut entries = one;
         for other in ["convnext-tiny", "convnext-small", "a", "b", "c"] {
-            entries.extend(doses_of(other, 0.0, 0.2));
+            entries.extend(doses_of(other, 0.0, 0.02, 0.0009));
         }
-        let among = finding(&Book { entries, ..Book::default() });
+        let among = found(entries);
         let of = |f: &Finding| {
             let v = f.verdicts.iter().find(|v| v.what.starts_with("resnet50")).unwrap();
             (v.found.clone(), v.ruling)
@@ -217,8 +232,8 @@ mod tests {
     fn two_doses_are_no_curve() {
         let entries =
             ["UF", "CF"].map(|t| entry(&network(t, "resnet50", t), "CF", "gradcam", 10, |_, _| {}));
-        let found = finding(&Book { entries: entries.into(), ..Book::default() });
-        assert_eq!(found.verdicts[0].ruling, Ruling::Missing);
-        assert_eq!(found.tables[0].rows.len(), 2);
+        let f = found(entries.into());
+        assert_eq!(f.verdicts[0].ruling, Ruling::Missing);
+        assert_eq!(f.tables[0].rows.len(), 2);
     }
 }

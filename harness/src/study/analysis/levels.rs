@@ -94,9 +94,7 @@ fn trained<'a>(book: &'a Book, explainer: &str) -> Vec<(String, [&'a Entry; 3])>
         let Some(set) = whole_set(frontal).filter(|s| s.level == Level::Frontal) else { continue };
         let at = |level: Level| {
             let same = |n: &&&NetworkFacts| {
-                whole_set(n) == Some(Set { level, ..set })
-                    && n.architecture == frontal.architecture
-                    && n.is_integer() == frontal.is_integer()
+                whole_set(n) == Some(Set { level, ..set }) && n.is_like(frontal)
             };
             let of = |n: &&NetworkFacts| plain(book, &n.name, ATTRIBUTION_SET, Some(explainer));
             all.iter().filter(same).find_map(of)

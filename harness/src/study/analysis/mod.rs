@@ -20,10 +20,12 @@ mod pairs;
 mod partial;
 mod precision;
 mod ratios;
+mod repeats;
 mod shapes;
 mod shares;
 #[cfg(test)]
 mod testing;
+mod trainings;
 mod twins;
 mod views;
 mod worst_case;
@@ -71,6 +73,7 @@ pub fn analyse(book: &Book) -> Findings {
             zones::finding(book),
             precision::finding(book),
             dose::finding(book),
+            trainings::finding(book),
             estimator::finding(book),
         ],
         missing: missing(book),
@@ -156,9 +159,7 @@ fn contrasts(book: &Book) -> Vec<Contrast<'_>> {
         }
         let twin = Set { correlation: Correlation::Uncorrelated, ..set };
         for &uncorrelated in &all {
-            let same = uncorrelated.architecture == correlated.architecture
-                && uncorrelated.is_integer() == correlated.is_integer();
-            if same && whole_set(uncorrelated) == Some(twin) {
+            if uncorrelated.is_like(correlated) && whole_set(uncorrelated) == Some(twin) {
                 found.push(Contrast { correlated, uncorrelated, level: set.level });
             }
         }

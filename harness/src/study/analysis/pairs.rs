@@ -146,13 +146,13 @@ fn test(pair: &Pair<'_>) -> Option<Tested> {
 
 fn pairs<'a>(book: &'a Book, explainer: &str) -> Vec<Pair<'a>> {
     let all = networks(book);
-    let alike = |a: &NetworkFacts, b: &NetworkFacts| {
-        a.architecture == b.architecture && a.is_integer() == b.is_integer()
-    };
     let mut found = Vec::new();
     for (i, a) in all.iter().enumerate() {
         for b in &all[i + 1..] {
-            if whole_set(a).is_some() && whole_set(b).is_some() && alike(a, b) && a.train != b.train
+            if whole_set(a).is_some()
+                && whole_set(b).is_some()
+                && a.is_like(b)
+                && a.train != b.train
             {
                 let of = |n: &NetworkFacts| plain(book, &n.name, ATTRIBUTION_SET, Some(explainer));
                 if let (Some(a), Some(b)) = (of(a), of(b)) {
@@ -163,7 +163,7 @@ fn pairs<'a>(book: &'a Book, explainer: &str) -> Vec<Pair<'a>> {
     }
     for single in &all {
         let Some(shape) = single_shape(single) else { continue };
-        let wholes = || all.iter().filter(|n| whole_set(n) == Some(CM) && alike(n, single));
+        let wholes = || all.iter().filter(|n| whole_set(n) == Some(CM) && n.is_like(single));
         let cells = ["CM", ATTRIBUTION_SET].into_iter().find_map(|set| {
             let of = |n: &NetworkFacts| plain(book, &n.name, set, Some(explainer));
             Some((wholes().find_map(|n| of(n))?, of(single)?))

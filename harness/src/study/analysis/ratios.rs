@@ -181,7 +181,8 @@ fn order(book: &Book) -> Vec<Verdict> {
         for (small, less) in &entries {
             for (large, more) in &entries {
                 let same = small.network.train == large.network.train
-                    && small.network.is_integer() == large.network.is_integer();
+                    && small.network.is_integer() == large.network.is_integer()
+                    && small.network.has_seed_of(&large.network);
                 if same && less < more {
                     let found = stats::paired(&ratio_pairs(&paired(small, large)), SEED);
                     pairs.extend(found.map(|found| (small, large, found)));

@@ -174,11 +174,7 @@ fn single_shape(book: &Book) -> (Table, Verdict) {
     let mut found = Vec::new();
     for single in &all {
         let Some(shape) = super::single_shape(single) else { continue };
-        let twin = |n: &&&NetworkFacts| {
-            whole_set(n) == Some(super::CM)
-                && n.architecture == single.architecture
-                && n.is_integer() == single.is_integer()
-        };
+        let twin = |n: &&&NetworkFacts| whole_set(n) == Some(super::CM) && n.is_like(single);
         for explainer in explainers(book) {
             for set in ["CM", ATTRIBUTION_SET] {
                 let (Some(one), Some(every)) = (

@@ -29,6 +29,7 @@ pub(super) fn twins(book: &Book) -> Vec<Twin<'_>> {
                 && n.architecture == integer.architecture
                 && n.train == integer.train
                 && n.strength == integer.strength
+                && n.has_seed_of(integer)
         });
         for float in floats {
             for explainer in explainers(book) {

@@ -5,6 +5,8 @@
 
 mod documents;
 mod networks;
+mod program;
+mod read;
 mod toolchain;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +16,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 use serde::{Deserialize, Serialize};
 
+pub(super) use networks::manifest;
 pub use toolchain::Toolchain;
 
 use super::StudyError;

@@ -17,6 +17,11 @@ use crate::study::plan::StudyPlan;
 /// Folder inside the pack.
 pub(super) const FOLDER: &str = "networks";
 
+/// Where the manifest of a network lies in a pack that has it.
+pub(in crate::study) fn manifest(pack: &Path, name: &str) -> PathBuf {
+    pack.join(FOLDER).join(format!("{name}.toml"))
+}
+
 /// Copies what is at hand for the networks that were run; gives what is not in the pack, with the reason.
 ///
 /// A manifest is taken only if it is that of the very file that was measured: the one that the plan names, else one of the zoo (a run that

@@ -1,5 +1,7 @@
 //! Imports of stores as the desktop writes them.
 
+mod method;
+
 use std::fs;
 use std::path::Path;
 
@@ -23,12 +25,14 @@ fn plan(folder: &Path, from: &str, to: &str) -> StudyPlan {
     StudyPlan::open(path.to_str().unwrap()).unwrap()
 }
 
-fn map(method: &str, value: f32, evaluations: u32) -> AttributionRow {
+fn map(method: &str, target: u16, value: f32, evaluations: u32) -> AttributionRow {
+    let mut map = vec![1.0; 49];
+    map[0] = value;
     AttributionRow {
         method: method.to_owned(),
-        target: 0,
-        grid: (1, 2),
-        map: vec![value, 1.0],
+        target,
+        grid: (7, 7),
+        map,
         ratio: Ok(0.5),
         ceiling: 1.0,
         proportional: Some(0.8),
@@ -39,20 +43,42 @@ fn map(method: &str, value: f32, evaluations: u32) -> AttributionRow {
     }
 }
 
-/// Three frames by two methods, without shape, environment and most settings; `change` may spoil a frame.
+/// What the stores of `docs/desktop-runs` tell.
+const TOLD: [(&str, &str); 13] = [
+    ("backend", "\"torch\""),
+    ("data.name", "\"CF/test?size=64\""),
+    ("frames.asked", "3"),
+    ("hash.model", "\"abcd\""),
+    ("hash.plan", "\"one\""),
+    ("set.data", "\"CF/test?size=64\""),
+    ("set.gradcam.output", "\"logit\""),
+    ("set.model", "\"a.f32\""),
+    ("set.shap.estimator", "\"permutation\""),
+    ("set.shap.output", "\"logit\""),
+    ("set.shap.solver", "\"exact\""),
+    ("set.target", "\"predicted\""),
+    ("set.upsampling", "\"nearest\""),
+];
+
+/// Three frames by two methods, without shape, environment and many settings; `change` may spoil a frame.
 fn store(folder: &Path, change: impl Fn(&mut FrameRow)) {
+    store_with(folder, &[], &[], change);
+}
+
+/// The same with more or other settings, and coalition plans under their hashes.
+fn store_with(
+    folder: &Path,
+    told: &[(&str, &str)],
+    plans: &[(String, String)],
+    change: impl Fn(&mut FrameRow),
+) {
     let set = Synthetic::open(DATA).unwrap();
-    let settings = [
-        ("backend", "\"torch\""),
-        ("data.name", "\"CF/test?size=64\""),
-        ("frames.asked", "3"),
-        ("hash.model", "\"abcd\""),
-        ("hash.plan", "\"one\""),
-        ("set.shap.estimator", "\"permutation\""),
-        ("set.shap.solver", "\"exact\""),
-    ];
-    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let mut store = RunStore::create(&folder.join("there"), &BTreeMap::from(settings)).unwrap();
+    let mut settings = BTreeMap::new();
+    for (name, value) in TOLD.iter().chain(told) {
+        settings.insert((*name).to_owned(), (*value).to_owned());
+    }
+    let mut store = RunStore::create(&folder.join("there"), &settings).unwrap();
+    store.add_plans(plans).unwrap();
     for position in 0..3_u32 {
         let key = set.key(usize::try_from(position).unwrap()).unwrap();
         let rendered = set.render(key).unwrap();
@@ -69,7 +95,10 @@ fn store(folder: &Path, change: impl Fn(&mut FrameRow)) {
             logits: Vec::new(),
             tensor: Vec::new(),
             features: Vec::new(),
-            attributions: vec![map("gradcam", 2.0, 1), map("kernel-shap", 3.0, 962)],
+            attributions: vec![
+                map("gradcam", key.class, 2.0, 1),
+                map("kernel-shap", key.class, 3.0, 962),
+            ],
             stages: Vec::new(),
             preview: None,
         };
@@ -101,7 +130,7 @@ fn a_run_of_the_desktop_becomes_a_cell_with_what_its_store_does_not_tell() {
     );
     let set = Synthetic::open(DATA).unwrap();
     for point in &entry.points {
-        assert_eq!(point.map, [3.0, 1.0], "the map of the other method was taken");
+        assert_eq!(point.map[..2], [3.0, 1.0], "the map of the other method was taken");
         assert!(!point.corrected && point.ratio == point.plain_ratio);
         let key = FrameKey { class: point.class, index: point.index };
         let drawn = set.config(key);
@@ -187,6 +216,31 @@ fn a_run_that_is_not_what_the_plan_says_is_refused_by_name() {
             assert!(error.contains(problem), "{problem}: {error}");
         }
         assert!(error.contains("there"), "the folder is not named: {error}");
+    }
+}
+
+#[test]
+fn a_run_of_other_pictures_is_refused_and_their_number_does_not_matter() {
+    for (told, accepted) in [
+        ("synthetic:CF/test?size=64", true),
+        ("synthetic:CF/test?per_class=4&size=64", true),
+        ("synthetic:CF/test?size=64&strength=0.25", false),
+        ("synthetic:CF/test?per_class=4&size=64&corner_case=fog:3", false),
+        ("synthetic:CF/test?first=3&size=64", false),
+        ("CF/unknown", true),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let name = format!("\"{told}\"");
+        store_with(folder.path(), &[("data.name", name.as_str())], &[], |_| {});
+        let plan = plan(folder.path(), "", "");
+        let found = entries(folder.path(), &plan).map(|e| e.len()).map_err(|e| e.to_string());
+        if accepted {
+            assert_eq!(found, Ok(1), "{told}");
+            continue;
+        }
+        let problem = format!("data.name: expected {DATA}, found {told}; correct `data`");
+        let error = found.unwrap_err();
+        assert!(error.contains(&problem), "{error}");
     }
 }
 

@@ -1,7 +1,8 @@
 """The list of trainings, worked through in order of value: resumable, and made to run in slices of minutes.
 
 The paper's 27: three architectures on six sets and on the circular, triangular and rectangular signs of CM. Beyond
-them `CF@0.25` and the like train at another strength of the correlation than the set's own. What has a result is
+them `CF@0.25` and the like train at another strength of the correlation than the set's own, and `CF#2` once more from
+another seed, because what two trainings on one set differ by is the measure of every difference. What has a result is
 skipped; what was cut short continues from its snapshot or, on a fresh machine, from weights that were carried home and
 back (then the optimiser's moments start anew, and the result says so). Subsets keep all 82 outputs: the ids stay
 comparable.
@@ -40,12 +41,15 @@ class Training:
     set: str
     strength: float | None = None
     """Of the correlation, in place of the set's own."""
+    seed: int | None = None
+    """In place of the campaign's."""
 
     @property
     def name(self) -> str:
-        """For example `resnet50-cf`, or `resnet50-cf@0.25`."""
+        """For example `resnet50-cf`, `resnet50-cf@0.25`, or `resnet50-cf-seed2`."""
         dose = "" if self.strength is None else f"@{self.strength:.2f}"
-        return f"{self.architecture}-{self.set.lower()}{dose}"
+        seed = "" if self.seed is None else f"-seed{self.seed}"
+        return f"{self.architecture}-{self.set.lower()}{dose}{seed}"
 
     @property
     def rendered(self) -> str:
@@ -61,16 +65,20 @@ def in_order_of_value() -> list[Training]:
 
 
 def parse_trainings(text: str) -> list[Training]:
-    """Read `resnet50:CF,convnext-tiny:UF,resnet50:CF@0.25`; `all` is the whole list."""
+    """Read `resnet50:CF,convnext-tiny:UF#2,resnet50:CF@0.25`; `all` is the whole list."""
     if text == "all":
         return in_order_of_value()
     trainings = []
     for item in text.split(","):
         architecture, _, name = item.partition(":")
+        name, number, seed = name.partition("#")
         name, at, dose = name.partition("@")
         if name not in (*SETS, *SUBSETS):
             raise ValueError(f"training `{item}`: expected ARCHITECTURE:SET with SET of {', '.join((*SETS, *SUBSETS))}")
-        trainings.append(Training(architecture, name, _strength(item, name, dose) if at else None))
+        if number and not re.fullmatch(r"\d{1,9}", seed):
+            raise ValueError(f"training `{item}`: expected a whole number, the seed, after `#`")
+        strength = _strength(item, name, dose) if at else None
+        trainings.append(Training(architecture, name, strength, int(seed) if number else None))
     return trainings
 
 
@@ -99,6 +107,8 @@ class Campaign:
     seed: int = 1
     device: str = "auto"
     classes: int = 82
+    threads: int = 0
+    """Of the CPU for a training; 0 leaves torch's choice."""
     start: Path | None = None
     start_note: str = "random"
 
@@ -160,8 +170,9 @@ class Campaign:
         settings = Settings(
             architecture=training.architecture,
             out=out,
-            seed=self.seed,
+            seed=self.seed if training.seed is None else training.seed,
             classes=self.classes,
+            threads=self.threads,
             device=self.device,
             start=self.start,
             start_note=self.start_note,
@@ -252,7 +263,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="results and pieces to carry away")
     parser.add_argument("--carried", type=Path, help="what was carried away before: campaign.json, joined weights")
-    parser.add_argument("--trainings", default="all", help="resnet50:CF,resnet50:UF,... in this order, or `all`")
+    parser.add_argument("--trainings", default="all", help="resnet50:CF,resnet50:UF#2,... in this order, or `all`")
     parser.add_argument("--preset", default="gpu-short", choices=list(PRESETS))
     parser.add_argument("--budget-minutes", type=float, default=9.0)
     parser.add_argument("--fit", action="append", default=[], metavar="ARCHITECTURE=MINUTES", help="scale the epochs")
@@ -260,6 +271,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--test-per-class", type=int, default=50, help="on the five other sets")
     parser.add_argument("--own-test-per-class", type=int, default=200, help="on the set of the training; 600 is all")
     parser.add_argument("--threads", type=int, default=16, help="for rendering")
+    parser.add_argument("--train-threads", type=int, default=0, help="CPU threads of a training; 0: torch's choice")
     parser.add_argument("--size", type=int, default=224, help="pixels of the rendered pictures")
     parser.add_argument("--catalogue", type=Path, default=Path("datasets/signs/catalogue.toml"))
     parser.add_argument("--seed", type=int, default=1)
@@ -289,6 +301,7 @@ def main(arguments: argparse.Namespace) -> int:
         carried=a.carried,
         seed=a.seed,
         device=a.device,
+        threads=a.train_threads,
         start=a.start,
         start_note=a.start_note or (a.start.name if a.start else "random"),
     )

@@ -9,6 +9,7 @@ import hashlib
 import json
 import platform
 import time
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,8 +43,8 @@ class Choice:
     """`logit` or `probability` of the target."""
     target: str
     """`predicted` or `true`."""
-    baseline: object
-    """`zero`, `mean-colour` or `{"colour": [r, g, b]}`, as in the settings of a run."""
+    baseline: str
+    """`zero`, `mean-colour` or `#RRGGBB`, as in the settings of a run."""
     solver: str
     """`captum`: Captum fits; `exact`: the sum constraint solved in f64, as on the device."""
     estimator: str = "captum"
@@ -72,6 +73,16 @@ def frames(images: RenderedSet, size: int) -> Iterator[tuple[int, int, np.ndarra
             label, index = int(images.labels[position]), int(images.indices[position])
             yield label, index, np.array(picture), np.asarray(mask, dtype=np.float64) / 255
             position += 1
+
+
+def name_of(images: RenderedSet) -> str:
+    """Name of a set as `roadgaze run` stores it, with strength, corner case and whatever else makes its pictures.
+
+    A study refuses the run if that is not the set it was to be on. A folder without a name is told by set and split.
+    """
+    description = images.folder / "dataset.toml"
+    table = tomllib.loads(description.read_text(encoding="utf-8")) if description.is_file() else {}
+    return str(table.get("name", f"{images.name}/{images.split}"))
 
 
 def _mixed(position: int) -> int:
@@ -120,7 +131,7 @@ def permutation_solution(plan: attribution.Plan, values: np.ndarray) -> np.ndarr
     return phi / len(chains)
 
 
-def baseline_tensor(choice: object, picture: np.ndarray, what: Described) -> Tensor:
+def baseline_tensor(choice: str, picture: np.ndarray, what: Described) -> Tensor:
     """Baseline 1 3 H W, normalized, as `harness/src/attribution/picture.rs` makes it."""
     size = picture.shape[0]
     if choice == "zero":
@@ -128,10 +139,10 @@ def baseline_tensor(choice: object, picture: np.ndarray, what: Described) -> Ten
     if choice == "mean-colour":
         pixels = picture.reshape(-1, 3).astype(np.int64)
         colour = (2 * pixels.sum(axis=0) + len(pixels)) // (2 * len(pixels))
-    elif isinstance(choice, dict) and "colour" in choice:
-        colour = np.array(choice["colour"])
+    elif choice.startswith("#"):
+        colour = np.array(list(bytes.fromhex(choice[1:])))
     else:
-        raise ValueError(f"baseline {choice}: expected zero, mean-colour or a colour")
+        raise ValueError(f"baseline {choice}: expected zero, mean-colour or #RRGGBB")
     flat = torch.tensor(colour, dtype=torch.uint8).view(1, 3, 1, 1)
     return what.normalized(flat).expand(1, 3, size, size).contiguous()
 
@@ -241,13 +252,13 @@ def choice_of(a: argparse.Namespace) -> tuple[Choice, list[str]]:
         raise ValueError("--attribute kernel-shap: expected a --plan, found none; name a plan file or a run folder")
     if settings.get("set.upsampling", "nearest") != "nearest":
         raise ValueError(f"--plan: expected a run with upsampling nearest, found {settings['set.upsampling']}")
-    baseline = settings.get("set.shap.baseline", "zero")
-    colour = settings.get("set.shap.baseline.colour")
+    baseline = str(settings.get("set.shap.baseline", "zero"))
+    colour = settings.get("set.shap.baseline.colour")  # of older runs
     choice = Choice(
         methods=methods,
         output=a.output or str(settings.get("set.shap.output", "logit")),
         target=str(settings.get("set.target", "predicted")),
-        baseline={"colour": colour} if colour is not None else baseline,
+        baseline=baseline if colour is None else f"#{bytes(colour).hex()}",
         solver=a.solver,
         estimator=estimator,
         plans=tuple(plans),
@@ -269,18 +280,20 @@ def main(arguments: argparse.Namespace) -> int:
     network: Network = TorchNetwork(what, device, a.batch) if a.backend == "torch" else OrtNetwork(what, a.threads)
     images = open_set(a.data).first_per_class(a.per_class)
     count = len(images) if a.frames is None else min(a.frames, len(images))
+    data = name_of(images)
     settings = {
         "set.model": what.name,
-        "set.data": f"{images.name}/{images.split}",
+        "set.data": data,
         "set.target": choice.target,
         "set.gradcam.output": choice.output,
+        "set.gradcam.relu": False,
         "set.shap.output": choice.output,
         "set.shap.estimator": choice.estimator,
         "set.shap.solver": choice.solver,
         "set.upsampling": "nearest",
         "hash.model": sha256_of(what.onnx),
         "class_names": images.class_names,
-        "data.name": f"{images.name}/{images.split}",
+        "data.name": data,
         "frames.asked": count,
         "integer_mac_share": 0.0,
         "backend": a.backend,
@@ -291,8 +304,17 @@ def main(arguments: argparse.Namespace) -> int:
         "started_unix": int(time.time()),
     }
     if choice.plans:
-        settings["hash.plan"] = choice.plan_hash
-        settings["set.shap.plans"] = len(choice.plans)
+        first = choice.plans[0]
+        # all that decides the maps, in the words of the device: a study holds what a store tells against its method
+        settings |= {
+            "hash.plan": choice.plan_hash,
+            "set.shap.baseline": choice.baseline,
+            "set.shap.grid.rows": first.rows,
+            "set.shap.grid.columns": first.columns,
+            "set.shap.plans": len(choice.plans),
+            "set.shap.precision": None,  # plans are followed to their ends
+            "set.shap.seed": first.seed,
+        }
     store = RunStore(a.out, settings)
     for plan, text in zip(choice.plans, texts, strict=True):
         store.add_plan(plan.hash, text.encode())
