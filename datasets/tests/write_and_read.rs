@@ -144,6 +144,21 @@ fn a_run_that_stopped_continues_to_the_same_tree() {
     }
 }
 
+#[test]
+fn what_a_run_leaves_that_is_killed_in_its_last_moment_is_tidied_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, cut) = (dir.path().join("whole"), dir.path().join("cut"));
+    for out in [&whole, &cut] {
+        render(out, NAME, Format::Png, 1);
+    }
+    // the description is there, what the run itself needed not yet gone
+    for name in ["dataset.part.toml", "journal.part"] {
+        fs::write(cut.join(name), "left behind").unwrap();
+    }
+    render(&cut, NAME, Format::Png, 1);
+    assert!(tree(&whole) == tree(&cut));
+}
+
 /// Not a test by itself: the process that [`a_killed_run_continues_to_the_same_tree`] kills.
 #[test]
 #[ignore = "started by another test, which kills it"]

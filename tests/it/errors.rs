@@ -40,6 +40,23 @@ fn assert_says(said: &str, parts: &[&str]) {
     assert!(said.starts_with("roadgaze: ") && !said.contains("panicked"), "{said}");
 }
 
+/// As with `| head`.
+#[test]
+fn a_reader_that_closes_the_pipe_is_no_error() {
+    for arguments in [&["render", "--set", "CF", "--describe"][..], &["study", "--print-plan"]] {
+        let mut command = roadgaze(arguments);
+        let mut child = command
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let done = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert_eq!((done.status.code(), said.as_str()), (Some(0), ""), "{arguments:?}");
+    }
+}
+
 #[test]
 fn a_missing_model_is_named() {
     let folder = tempfile::tempdir().unwrap();

@@ -235,7 +235,9 @@ fn forge(pack: &Path, sql: &str) {
     assert_eq!(code, Some(0), "{stderr}");
     let place = pack.join("evidence.json");
     let mut list: Value = serde_json::from_str(&fs::read_to_string(&place).unwrap()).unwrap();
-    for file in list["files"].as_array_mut().unwrap() {
+    let files = list["files"].as_array_mut().unwrap();
+    files.retain(|file| pack.join(file["path"].as_str().unwrap()).exists());
+    for file in files {
         let path = pack.join(file["path"].as_str().unwrap());
         file["sha256"] = harness::telemetry::file_hash(&path).unwrap().into();
     }
@@ -297,19 +299,18 @@ fn a_cell_that_says_otherwise_than_its_run_is_found_although_pages_and_list_were
         assert_eq!(stdout.matches(" expected, ").count(), 1, "nothing else: {stdout}");
     }
 
-    // what is not there, and what depends on the renderer alone
+    // what is not there
     let without = |table: &str, key: &str| format!("DELETE FROM {table} WHERE {key} = '{OWN}';");
     let [frames, cell] = [without("frame", "cell"), without("cell", "id")];
-    for (sql, signs, line) in [
-        (format!("{frames}{cell}"), "+-++++", "a cell of the study expected, none found"),
-        (frames, "+-++++", "4 frames expected, 0 found"),
-        ("UPDATE fact SET value = '0' WHERE name = 'renderer'".to_owned(), "++++++", ""),
+    for (sql, line) in [
+        (format!("{frames}{cell}"), "a cell of the study expected, none found"),
+        (frames, "4 frames expected, 0 found"),
     ] {
         fs::write(pack.join(STUDY), &study).unwrap();
         forge(&pack, &sql);
         let (found, stdout) = verified(&pack);
-        assert_eq!(found, signs, "{line}: {stdout}");
-        assert!(line.is_empty() || stdout.contains(&format!("{OWN}: {line}")), "{line}: {stdout}");
+        assert_eq!(found, "+-++++", "{line}: {stdout}");
+        assert!(stdout.contains(&format!("{OWN}: {line}")), "{line}: {stdout}");
     }
 
     // the plan as well: the settings of the runs are others
@@ -331,6 +332,58 @@ fn a_cell_that_says_otherwise_than_its_run_is_found_although_pages_and_list_were
         "set.shap.estimator: expected \"captum\", found \"permutation\"".to_owned(),
     ] {
         assert!(stdout.contains(&line), "{line}: {stdout}");
+    }
+}
+
+/// How often a text stands in another.
+fn times(text: &str, part: &str) -> usize {
+    text.matches(part).count()
+}
+
+#[test]
+fn a_study_that_claims_another_renderer_is_held_against_the_hashes_of_its_stores() {
+    let (_folder, pack) = packed_with_import();
+    let study = fs::read(pack.join(STUDY)).unwrap();
+    let renderer = datasets::renderer::RENDERER_VERSION;
+    let other = "UPDATE fact SET value = '0' WHERE name = 'renderer';";
+    let none = "DELETE FROM fact WHERE name = 'renderer';";
+    let turned = "UPDATE frame SET yaw_deg = 40;";
+    for (sql, found, frames) in [
+        (other.to_owned(), "`0`", 0),
+        (format!("{other}{turned}"), "`0`", 4),
+        (format!("{none}{turned}"), "nothing", 4),
+    ] {
+        fs::write(pack.join(STUDY), &study).unwrap();
+        forge(&pack, &sql);
+        let (signs, stdout) = verified(&pack);
+        assert_eq!(signs, "+-++++", "{sql}: {stdout}");
+        let line = format!("fact renderer: `{renderer}` expected, {found} found");
+        assert_eq!(times(&stdout, &line), 1, "{sql}: {stdout}");
+        let line = format!("{OWN}: frame ");
+        assert_eq!(times(&stdout, &line), frames, "{sql}: {stdout}");
+    }
+}
+
+#[test]
+fn a_network_that_was_run_has_its_manifest_in_the_pack_and_nothing_is_told_in_its_place() {
+    let (_folder, pack) = packed_with_import();
+    // of an imported run no manifest was at hand, and none is missed
+    assert!(!pack.join("networks/far.toml").exists());
+    assert_eq!(verified(&pack).0, "++++++");
+    fs::remove_file(pack.join("networks/n.toml")).unwrap();
+    let row = r#"{"told":"manifest","figures":{"set":"CF/test","top1":0.99,"n":9000}}"#;
+    let made_up = format!(
+        "UPDATE cell SET network =
+             replace(replace(network, '\"accuracy\":[', '\"accuracy\":[{row}'), '\"seed\":null', '\"seed\":7')
+         WHERE import IS NULL"
+    );
+    for sql in ["", made_up.as_str()] {
+        forge(&pack, sql);
+        let (signs, stdout) = verified(&pack);
+        assert_eq!(signs, "+-++++", "{sql}: {stdout}");
+        let line = "networks/n.toml: manifest of a network that was run expected, none found";
+        assert_eq!(times(&stdout, line), 1, "{sql}: {stdout}");
+        assert_eq!(times(&stdout, " expected, "), 1, "nothing else: {stdout}");
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::Format;
-use super::disk::{WriteError, create_folder, write_whole};
+use super::disk::{WriteError, create_folder, remove, write_whole};
 use super::journal;
 use crate::source::FrameSource;
 
@@ -117,6 +117,10 @@ pub(super) fn prepare(out: &Path, request: &Request) -> Result<Option<Descriptio
     create_folder(out)?;
     if let Some(done) = Description::read(out)? {
         refuse_other(out, request, &done.request)?;
+        // left behind by a run that was killed in its last moment; what cannot be removed does no harm
+        for name in [UNFINISHED, journal::FILE] {
+            fs::remove_file(out.join(name)).ok();
+        }
         return Ok(Some(done));
     }
     if let Some(begun) = read::<Request>(&out.join(UNFINISHED))? {
@@ -187,8 +191,7 @@ pub(super) fn finish(
         class_frames,
     };
     write_toml(&out.join(FILE), &description)?;
-    let unfinished = out.join(UNFINISHED);
-    fs::remove_file(&unfinished).map_err(|e| WriteError::io(&unfinished, "remove the file", &e))?;
+    remove(&out.join(UNFINISHED), "remove the file")?;
     Ok(description)
 }
 

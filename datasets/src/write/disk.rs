@@ -64,6 +64,14 @@ pub(crate) fn create_folder(path: &Path) -> Result<(), WriteError> {
     fs::create_dir_all(path).map_err(|e| WriteError::io(path, "create the folder", &e))
 }
 
+/// Remove a file; one that is not there any more is no error, because a second run tidies up after the first.
+pub(crate) fn remove(path: &Path, doing: &str) -> Result<(), WriteError> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(WriteError::io(path, doing, &e)),
+        _ => Ok(()),
+    }
+}
+
 /// Write a file under a name of its own, bring it to the disk, then give it its name.
 ///
 /// # Errors

@@ -4,13 +4,13 @@
 //! some hundred megabytes.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::disk::WriteError;
+use super::disk::{self, WriteError};
 use crate::source::MetadataValue;
 
 /// Name of the journal in the output folder, while it is needed.
@@ -193,8 +193,7 @@ impl Journal {
     /// # Errors
     /// If the file cannot be removed.
     pub fn remove(&self) -> Result<(), WriteError> {
-        fs::remove_file(&self.path)
-            .map_err(|e| WriteError::io(&self.path, "remove the journal", &e))
+        disk::remove(&self.path, "remove the journal")
     }
 }
 
@@ -206,6 +205,8 @@ fn parse(line: &[u8]) -> Option<Row> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn row(position: usize) -> Row {

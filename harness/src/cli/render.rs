@@ -1,5 +1,4 @@
 //! `roadgaze render`: writes a set to disk, or describes it.
-#![expect(clippy::print_stdout, reason = "this is the command line")]
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -14,7 +13,7 @@ use datasets::synthetic::Synthetic;
 use datasets::write::{Description, Format, Progress, WriteOptions, write};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::Outcome;
+use super::{Outcome, print};
 
 /// Render a set of traffic-sign pictures with masks and metadata.
 ///
@@ -165,29 +164,29 @@ impl Render {
                 "environment_given_class": rows,
                 "content_hash": source.content_hash(),
             }))?;
-            println!("{text}");
+            print(&text);
             return Ok(());
         }
-        println!("{}", source.name());
-        println!("{} frames of {} classes", source.len(), source.classes().len());
-        println!(
+        print(&source.name());
+        print(&format!("{} frames of {} classes", source.len(), source.classes().len()));
+        print(&format!(
             "the background carries {:.2} bits about the class: I(class; environment)",
             source.information_bits()
-        );
-        println!("\nP(environment | class), %\n{:28}{}", "", names.join("  "));
+        ));
+        print(&format!("\nP(environment | class), %\n{:28}{}", "", names.join("  ")));
+        let row = |start: &str, shares: &[f64]| {
+            let cells: Vec<String> = shares
+                .iter()
+                .zip(&names)
+                .map(|(p, name)| format!("{:>1$.0}  ", 100.0 * p, name.len()))
+                .collect();
+            print(&format!("{start:28}{}", cells.concat()));
+        };
         for &class in source.classes() {
             let class = usize::from(class);
-            print!("{class:3} {:24.24}", source.class_names()[class]);
-            for (p, name) in table.row(class).iter().zip(&names) {
-                print!("{:>1$.0}  ", 100.0 * p, name.len());
-            }
-            println!();
+            row(&format!("{class:3} {:24.24}", source.class_names()[class]), table.row(class));
         }
-        print!("{:28}", "all");
-        for (p, name) in table.marginal().iter().zip(&names) {
-            print!("{:>1$.0}  ", 100.0 * p, name.len());
-        }
-        println!();
+        row("all", &table.marginal());
         Ok(())
     }
 }
@@ -219,10 +218,10 @@ fn report(done: &Description, options: &WriteOptions, json: bool) -> anyhow::Res
             "source_hash": done.request.source_hash,
             "content_sha256": done.content_sha256,
         });
-        println!("{}", serde_json::to_string(&value).context("cannot print the result")?);
+        print(&serde_json::to_string(&value).context("cannot print the result")?);
     } else {
         let folder = options.out.display();
-        println!("{folder}: {} frames of {}", done.frames(), done.request.name);
+        print(&format!("{folder}: {} frames of {}", done.frames(), done.request.name));
     }
     Ok(())
 }

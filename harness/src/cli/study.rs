@@ -21,11 +21,13 @@ use crate::study::{self, Cell, Findings, State, StudyPlan, StudyProgress};
 const STOPPED: i32 = 130;
 /// Where standard error is no terminal, a line this often.
 const LINE_EVERY_SECONDS: f64 = 15.0;
+/// Width of the table of verdicts where standard output is no terminal.
+const COLUMNS: u16 = 160;
 
 /// Arguments of `study`.
 #[derive(Args, Debug)]
 pub(super) struct StudyArgs {
-    /// A plan: zoo, paper, or a TOML file
+    /// A plan: zoo, paper, small, or a TOML file
     #[arg(default_value = "zoo")]
     plan: String,
     /// Folder of the study; what is there is not done again [default: runs/study-PLAN]
@@ -196,6 +198,10 @@ fn empty_table(header: &[&str]) -> Table {
 
 fn verdicts(findings: &Findings) -> Table {
     let mut table = empty_table(&["question", "statement", "published", "found", "verdict"]);
+    // a file or a pipe has no width, and the longest text would set it
+    if !std::io::stdout().is_terminal() {
+        table.set_width(COLUMNS);
+    }
     for finding in &findings.findings {
         for v in &finding.verdicts {
             table.add_row([

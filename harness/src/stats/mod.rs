@@ -18,7 +18,6 @@ mod rank;
 mod resampling;
 mod share;
 mod spread;
-mod welch;
 
 pub use bootstrap::{BcaInterval, bca, bca_mean};
 pub use effect::{cohen_dz, hedges_g};
@@ -33,4 +32,3 @@ pub use rank::spearman;
 pub use resampling::{PermutationTest, label_permutation, sign_flip};
 pub use share::{ShareInterval, wilson};
 pub use spread::{Spread, pooled_deviation};
-pub use welch::{Difference, welch};

@@ -175,11 +175,12 @@ mod tests {
 
     #[test]
     fn a_plan_may_not_say_otherwise_than_a_manifest_what_a_network_was_trained_on() {
-        let zoo =
-            |train: &str| PLAN.replace("'nobody'", "'resnet50-cf'").replace("'CF'\nprec", train);
+        let zoo = |train: &str| {
+            PLAN.replace("'nobody'", "'resnet50-cf.f16'").replace("'CF'\nprec", train)
+        };
         let found = |text: String| cells(&StudyPlan::parse(&text, "p").unwrap());
         let error = found(zoo("'UF'\nprec")).unwrap_err().to_string();
-        assert!(error.contains("network resnet50-cf, train: expected CF"), "{error}");
+        assert!(error.contains("network resnet50-cf.f16, train: expected CF"), "{error}");
         assert_eq!(found(zoo("'CF'\nprec")).unwrap().len(), 10);
     }
 

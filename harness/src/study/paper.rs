@@ -37,9 +37,19 @@ pub(super) fn parameters(architecture: &str) -> Option<f64> {
     PARAMETERS.iter().find(|(name, _)| *name == architecture).map(|(_, millions)| *millions)
 }
 
+/// Whether the paper has networks of an architecture; of others it published nothing.
+pub(super) fn has(architecture: &str) -> bool {
+    parameters(architecture).is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_of_our_own_is_none_of_the_papers() {
+        assert!(has("resnet50") && has("convnext-small") && !has("resnet-tiny") && !has(""));
+    }
 
     #[test]
     fn the_published_interval_gives_the_deviation() {

@@ -1,11 +1,12 @@
 //! Cases: an architecture, a camera level of training and one of testing, with the accuracies of correlated and uncorrelated training
-//! and test.
+//! and test; once a training seed, and in one number format.
 
 use std::collections::BTreeSet;
 
 use datasets::sets::{Correlation, Level, Set};
 
 use super::measurement::{Measured, Source, format_rank, measure};
+use super::seeds::meet;
 use super::shares::{self, ShareDifference};
 use super::{hits_of, paired, whole_set};
 use crate::stats::{self, ShareInterval};
@@ -16,8 +17,9 @@ use crate::study::paper;
 /// C on C, C on U, U on C, U on U: networks trained and tested on correlated and uncorrelated pictures.
 pub(super) type Four<T> = [T; 4];
 
-/// One architecture, a camera level of training and one of testing.
+/// Two trainings of one seed on the C and the U set of a level, tested at a level.
 pub(super) struct Case<'a> {
+    /// The one trained on C.
     pub(super) network: &'a NetworkFacts,
     pub(super) train: Level,
     pub(super) test: Level,
@@ -48,14 +50,30 @@ impl Reading {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// Whether C on U is the worst of a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Worst {
     Yes,
     Tie,
     No,
 }
 
-impl Case<'_> {
+impl Worst {
+    /// What several trainings say of one case: yes or no if all of them do, else neither.
+    pub(super) fn of_all(seeds: &[Self]) -> Self {
+        match seeds.split_first() {
+            Some((first, rest)) if rest.iter().all(|other| other == first) => *first,
+            _ => Self::Tie,
+        }
+    }
+}
+
+impl<'a> Case<'a> {
+    /// Architecture, level of training and level of testing: what is one case, however often it was trained.
+    pub(super) fn key(&self) -> (&'a str, Level, Level) {
+        (&self.network.architecture, self.train, self.test)
+    }
+
     pub(super) fn worst(&self) -> Worst {
         let [cc, cu, uc, uu] = self.shares.map(|s| s.value);
         let least = cc.min(uc).min(uu);
@@ -100,29 +118,25 @@ fn shares(at: &Four<Measured<'_>>) -> Option<Four<ShareInterval>> {
     found.try_into().ok()
 }
 
-/// Every case in the number format that counts.
+/// Every case in the number format that counts, once a seed. Networks on C and on U meet by their seeds (`seeds::meet`).
 pub(super) fn cases<'a>(book: &'a Book, all: &'a [NetworkFacts]) -> Vec<Case<'a>> {
+    let like = |a: &NetworkFacts, b: &NetworkFacts| {
+        a.architecture == b.architecture && format_rank(a) == format_rank(b)
+    };
     let mut found: Vec<Case<'_>> = Vec::new();
     for c in all {
         let Some(set) = whole_set(c).filter(|s| s.correlation == Correlation::Correlated) else {
             continue;
         };
         let twin = Some(Set { correlation: Correlation::Uncorrelated, ..set });
-        let twins = all.iter().filter(|u| {
-            u.architecture == c.architecture
-                && format_rank(u) == format_rank(c)
-                && whole_set(u) == twin
-                && u.has_seed_of(c)
-        });
+        let twins =
+            all.iter().filter(|u| like(u, c) && whole_set(u) == twin && meet(all, like, [c, u]));
         for u in twins {
             found.extend(Level::ALL.iter().filter_map(|&test| case(book, [c, u], set.level, test)));
         }
     }
     let best = |case: &Case<'_>| {
-        let same = |o: &&Case<'_>| {
-            o.network.architecture == case.network.architecture
-                && (o.train, o.test) == (case.train, case.test)
-        };
+        let same = |o: &&Case<'_>| o.key() == case.key() && o.network.has_seed_of(case.network);
         found.iter().filter(same).map(|o| format_rank(o.network)).min()
     };
     let kept: Vec<bool> =

@@ -4,9 +4,9 @@ use datasets::sets::Level;
 
 use super::measurement::measure;
 use super::repeats::{Kind, kinds};
-use super::{SEED, empty, explainers, mean, not_measured, ratios, title};
+use super::{SEED, empty, explainers, mean, not_measured, title};
 use crate::stats::{self, Line, MeanInterval};
-use crate::study::book::Book;
+use crate::study::book::{Book, Entry};
 use crate::study::finding::{Curve, Figure, Finding, Item, Ruling, Table, Verdict};
 
 /// Fewest doses that make a curve.
@@ -19,7 +19,9 @@ pub(super) fn finding(book: &Book) -> Finding {
         "Networks of one architecture trained at level F with strengths of the correlation from 0 (UF) over that of CF to 1, on \
          the same CF pictures. Slope over frames: least squares over the networks for each frame, then mean and interval over the \
          frames, sign-flip test: it speaks of these networks. Slope over trainings: least squares through the networks' means, \
-         interval and p from their scatter about the line: it speaks of further trainings. Holm's adjustment over all curves. \
+         interval and p from their scatter about the line: it speaks of further trainings, and is on the safe side where a seed recurs at \
+         several strengths. Complete cells alone, on the frames that all of them have. Points of the figure: over trainings where \
+         there are several of a strength, else over frames. Holm's adjustment over all curves. \
          Accuracy on CF and UF beside it, the measurement with most pictures.",
     );
     let mut table = Table::new(
@@ -60,7 +62,9 @@ pub(super) fn finding(book: &Book) -> Finding {
         ));
     }
     finding.figures.push(Figure::Curves {
-        title: "Mean pixel ratio by strength of the correlation in training".to_owned(),
+        title: "Mean pixel ratio by strength of the correlation in training; intervals over trainings where there are three or more, \
+                over frames where there is one"
+            .to_owned(),
         axes: ["strength".to_owned(), "mean pixel ratio on CF".to_owned()],
         curves,
         line: None,
@@ -70,7 +74,8 @@ pub(super) fn finding(book: &Book) -> Finding {
 }
 
 fn rows(book: &Book, kind: &Kind<'_>, explainer: &str) -> Vec<Vec<Item>> {
-    let row = |(strength, entry): &(f64, &crate::study::book::Entry)| {
+    let frames = kind.frames();
+    let row = |(i, (strength, entry)): (usize, &(f64, &Entry))| {
         let accuracy = |set| Item::share(measure(book, &entry.network, set).map(|m| m.share));
         vec![
             Item::text(kind.architecture),
@@ -78,16 +83,17 @@ fn rows(book: &Book, kind: &Kind<'_>, explainer: &str) -> Vec<Vec<Item>> {
             Item::text(title(explainer)),
             Item::number(Some(*strength), 2),
             Item::text(&entry.network.name),
-            Item::Count(entry.points.len()),
-            Item::mean(mean(&ratios(&entry.points))),
+            Item::Count(frames.len()),
+            Item::mean(mean(&frames.iter().map(|f| f[i]).collect::<Vec<f64>>())),
             accuracy("CF"),
             accuracy("UF"),
         ]
     };
-    kind.trainings.iter().map(row).collect()
+    kind.trainings.iter().enumerate().map(row).collect()
 }
 
-/// A point a dose: over trainings where there are several, else over the frames of the one.
+/// A point a dose: over trainings where there are several, else over the frames of the one. Of two trainings the interval of
+/// Student's t is so wide (12.7 standard errors) that nothing else could be seen; it is left out.
 fn points(kind: &Kind<'_>, groups: &[(f64, Vec<usize>)]) -> Vec<(f64, f64, Option<[f64; 2]>)> {
     let (means, _) = kind.means();
     let frames = kind.frames();
@@ -96,7 +102,8 @@ fn points(kind: &Kind<'_>, groups: &[(f64, Vec<usize>)]) -> Vec<(f64, f64, Optio
             [one] => frames.iter().map(|f| f[*one]).collect(),
             several => several.iter().filter_map(|&i| means.get(i).copied()).collect(),
         };
-        mean(&values).map(|m| (*strength, m.mean, m.ci95))
+        let shown = |m: MeanInterval| m.ci95.filter(|_| members.len() != 2);
+        mean(&values).map(|m| (*strength, m.mean, shown(m)))
     };
     groups.iter().filter_map(point).collect()
 }
@@ -159,7 +166,6 @@ impl Slopes {
 mod tests {
     use super::super::testing::{entry, network, noise};
     use super::*;
-    use crate::study::book::Entry;
 
     /// Four doses of an architecture whose ratio falls by `slope` a unit, and whose errors on UF grow with the dose; frames are
     /// off by up to half of `spread`, whole trainings by `off` in turn up and down.

@@ -20,7 +20,7 @@ pub(super) fn finding(book: &Book) -> Finding {
         "Is the order of the networks real or an estimator's bias?",
         "Ratio by each estimator less that by antithetic permutation sampling, on the same frames of CF: the bias. The reference is \
          corrected for sampling noise where its store allows it (`reference`); others are taken as they stand, noise and all, because \
-         that is what one would see. For every pair of networks the difference between them is taken by both estimators on the same \
+         that is what one would see. For every pair of networks of one seed the difference between them is taken by both estimators on the same \
          frames; if the difference of the two differences leaves out zero, part of what one sees between networks is made by the \
          estimator. p-values are adjusted by Holm's method over the rows of each table.",
     );
@@ -102,10 +102,11 @@ pub(super) fn finding(book: &Book) -> Finding {
     let mut interactions = Vec::new();
     let all = networks(book);
     for (i, a) in all.iter().enumerate() {
-        // one training in two number formats has no order of its own
+        // one training in two number formats has no order of its own, and two seeds make a difference of theirs
         let another = |b: &&&NetworkFacts| {
-            (&b.architecture, &b.train, b.strength.map(f64::to_bits))
-                != (&a.architecture, &a.train, a.strength.map(f64::to_bits))
+            b.has_seed_of(a)
+                && (&b.architecture, &b.train, b.strength.map(f64::to_bits))
+                    != (&a.architecture, &a.train, a.strength.map(f64::to_bits))
         };
         for b in all[i + 1..].iter().filter(another) {
             for other in &others {
@@ -334,5 +335,21 @@ mod tests {
         assert!(found.tables[0].rows[0][9].shown().starts_with("permutation, 962"));
         assert!(found.tables[1].rows.is_empty(), "962 of one network against 98 of the other");
         assert_eq!(found.verdicts[0].ruling, Ruling::Missing);
+    }
+
+    #[test]
+    fn networks_of_different_seeds_are_no_pair() {
+        let seeds = |of_a, of_b| {
+            let mut book = book(0.03);
+            for entry in &mut book.entries {
+                entry.network.seed = if entry.network.name == "a" { of_a } else { of_b };
+            }
+            finding(&book)
+        };
+        assert_eq!(seeds(Some(1), Some(1)).tables[1].rows.len(), 1);
+        assert_eq!(seeds(Some(1), None).tables[1].rows.len(), 1, "as far as is known");
+        let found = seeds(Some(1), Some(2));
+        assert!(found.tables[1].rows.is_empty());
+        assert_eq!((found.verdicts[0].ruling, found.tables[0].rows.len()), (Ruling::Missing, 2));
     }
 }

@@ -7,6 +7,7 @@ use datasets::sets::spec::environment_word;
 use datasets::sets::{Conditional, Correlation, Set};
 
 use super::counterfactual::{Moved, Views, against, flips, moved, ratio_change};
+use super::familiar_pairs::{Pair, sentence};
 use super::{SEED, mean, title};
 use crate::stats::{self, MeanInterval};
 use crate::study::cell::NetworkFacts;
@@ -222,19 +223,14 @@ pub(super) fn places(all: &[Moved<'_>], pairs: &[[&Moved<'_>; 2]]) -> Found {
     Found { table, figure, verdicts: verdicts(&rows, &holm, single), headline }
 }
 
-/// What a reader should take away: the contrast of the first pair of networks that is sure after Holm.
+/// What a reader should take away: what the pairs of networks say of unfamiliar places less familiar ones.
 fn headline(rows: &[Row], holm: &[f64], single: usize) -> Option<String> {
-    let mut pairs = rows.iter().zip(holm).skip(single);
-    let (row, p) = pairs.find(|(row, p)| row.kind == CONTRAST && **p < 0.05)?;
-    Some(format!(
-        "Moved to a place that is unfamiliar to its class instead of a familiar one, a sign has a ratio that is higher by {} in the \
-         correlated network than in its twin ({}, {}; {} signs, p (Holm) {})",
-        Item::difference(mean(&row.ratio)).shown(),
-        row.name,
-        row.method,
-        row.ratio.len(),
-        Item::P(*p).shown()
-    ))
+    let of_pairs = rows.iter().zip(holm).skip(single).filter(|(row, _)| row.kind == CONTRAST);
+    let pairs = of_pairs.filter_map(|(row, p)| {
+        let name = format!("{}, {}", row.name, row.method);
+        Some(Pair { name, difference: mean(&row.ratio)?, p: *p })
+    });
+    sentence(&pairs.collect::<Vec<_>>())
 }
 
 /// One verdict a network or pair, over its two kinds of places.

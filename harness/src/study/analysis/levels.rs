@@ -2,9 +2,11 @@
 
 use datasets::sets::{Level, Set};
 
+use super::seeds::meet;
 use super::{
-    ATTRIBUTION_SET, NOT_PUBLISHED, SEED, differences, empty, explainers, level_letter, mean,
-    networks, not_measured, paired, plain, ratio_pairs, ratios, title, whole_set,
+    ATTRIBUTION_SET, NOT_OF_THE_PAPER, NOT_PUBLISHED, SEED, SINGLE, answered, differences, empty,
+    explainers, level_letter, mean, networks, not_measured, paired, plain, ratio_pairs, ratios,
+    title, whole_set,
 };
 use crate::stats::{self, MeanInterval};
 use crate::study::book::{Book, Entry};
@@ -22,7 +24,7 @@ pub(super) fn finding(book: &Book) -> Finding {
     let mut finding = empty(
         "level",
         "Does the ratio follow the variation of the camera?",
-        "Two directions. Training: networks trained at F, M, H on the same CF pictures, which is what the paper looked at. \
+        "Two directions. Training: networks of one seed trained at F, M, H on the same CF pictures, which is what the paper looked at. \
          Testing: one network on the F, M, H pictures of the same signs. Three differences frame by frame: F to M, M to H, F to H; \
          sign-flip tests with Holm's adjustment over the three. A trend: both steps significant in one direction, and the interval of \
          F to H wholly beyond +-0.0049, the smallest difference that the paper reports. No trend: both steps significant in opposite \
@@ -66,8 +68,6 @@ pub(super) fn finding(book: &Book) -> Finding {
             let (row, verdict) = row("testing", &name, explainer, &entries, &mut marks);
             table.rows.extend(row);
             verdicts.extend(verdict.map(|v| Verdict {
-                published: None,
-                ruling: if v.ruling == Ruling::Undecided { v.ruling } else { Ruling::Answered },
                 why: "the paper looked at levels of training; this is the same network on other pictures of the same signs"
                     .to_owned(),
                 ..v
@@ -86,20 +86,29 @@ pub(super) fn finding(book: &Book) -> Finding {
     finding
 }
 
-/// Twins trained at the three levels, on CF.
+/// Every network of level F with its twins of M and H, on CF: any two of the three are of one seed, as far as seeds are known.
 fn trained<'a>(book: &'a Book, explainer: &str) -> Vec<(String, [&'a Entry; 3])> {
     let all = networks(book);
+    let cell = |n: &NetworkFacts| plain(book, &n.name, ATTRIBUTION_SET, Some(explainer));
+    let pair = |a: &NetworkFacts, b: &NetworkFacts| {
+        meet(all.iter().copied(), NetworkFacts::is_like, [a, b])
+    };
     let mut found = Vec::new();
-    for frontal in &all {
+    for &frontal in &all {
         let Some(set) = whole_set(frontal).filter(|s| s.level == Level::Frontal) else { continue };
-        let at = |level: Level| {
-            let same = |n: &&&NetworkFacts| {
-                whole_set(n) == Some(Set { level, ..set }) && n.is_like(frontal)
-            };
-            let of = |n: &&NetworkFacts| plain(book, &n.name, ATTRIBUTION_SET, Some(explainer));
-            all.iter().filter(same).find_map(of)
+        let at = |level: Level| -> Vec<&'a Entry> {
+            all.iter()
+                .filter(|n| whole_set(n) == Some(Set { level, ..set }))
+                .filter(|n| n.is_like(frontal) && pair(n, frontal))
+                .filter_map(|n| cell(n))
+                .collect()
         };
-        if let [Some(f), Some(m), Some(h)] = Level::ALL.map(at) {
+        let (medium, high) = (at(Level::Medium), at(Level::High));
+        let twins = medium.iter().find_map(|m| {
+            let h = high.iter().find(|h| pair(&m.network, &h.network))?;
+            Some([*m, *h])
+        });
+        if let (Some(f), Some([m, h])) = (cell(frontal), twins) {
             found.push((format!("{} at F, M, H", frontal.name), [f, m, h]));
         }
     }
@@ -183,10 +192,20 @@ fn row(
     row.extend(entries.map(|e| Item::mean(mean(&ratios(&e.points)))));
     row.extend([first, second, whole].map(|step| Item::difference(Some(step.mean))));
     row.push(Item::text(trend));
-    row.push(Item::text(if varied == TRAINING { PUBLISHED } else { NOT_PUBLISHED }));
+    let of_paper = varied == TRAINING && paper::has(&entries[0].network.architecture);
+    row.push(Item::text(if of_paper { PUBLISHED } else { NOT_PUBLISHED }));
+    let rule = format!(
+        "rule: both steps significant in one direction with F to H beyond +-{MARGIN} contradict `no clear trend`; two \
+         significant steps in opposite directions, or F to H equivalent to none within +-{MARGIN}, agree with it. {SINGLE}"
+    );
+    let ruling = match trend {
+        "none" => Ruling::Reproduced,
+        "not decided" => Ruling::Undecided,
+        _ => Ruling::NotReproduced,
+    };
     let verdict = Verdict {
         what: format!("camera level of {varied}, {name}, {}", title(explainer)),
-        published: Some(PUBLISHED.to_owned()),
+        published: of_paper.then(|| PUBLISHED.to_owned()),
         found: format!(
             "{trend}: F to M {}, M to H {}, F to H {}; p (Holm) {}, {} and {}",
             Item::difference(Some(first.mean)).shown(),
@@ -196,22 +215,15 @@ fn row(
             Item::P(holm[1]).shown(),
             Item::P(holm[2]).shown()
         ),
-        ruling: match trend {
-            "none" => Ruling::Reproduced,
-            "not decided" => Ruling::Undecided,
-            _ => Ruling::NotReproduced,
-        },
-        why: format!(
-            "rule: both steps significant in one direction with F to H beyond +-{MARGIN} contradict `no clear trend`; two \
-             significant steps in opposite directions, or F to H equivalent to none within +-{MARGIN}, agree with it"
-        ),
+        ruling: if of_paper { ruling } else { answered(ruling) },
+        why: if of_paper { rule } else { format!("{NOT_OF_THE_PAPER}. {rule}") },
     };
     (Some(row), Some(verdict))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{entry, network, noise};
+    use super::super::testing::{entry, network, noise, seeded};
     use super::*;
 
     fn book(steps: [f64; 3]) -> Book {
@@ -257,5 +269,58 @@ mod tests {
             (Ruling::Answered, &None)
         );
         assert_eq!(found.tables[0].rows[0][10], Item::text("not published"));
+    }
+
+    #[test]
+    fn a_trend_of_networks_that_the_paper_does_not_have_is_an_answer() {
+        for (steps, ruling) in [
+            ([0.0, 0.03, 0.06], Ruling::Answered),
+            ([0.0, 0.0, 0.0], Ruling::Answered),
+            ([0.0, 0.0, 0.03], Ruling::Undecided),
+        ] {
+            let mut book = book(steps);
+            for entry in &mut book.entries {
+                "resnet-tiny".clone_into(&mut entry.network.architecture);
+            }
+            let found = finding(&book);
+            let verdict = &found.verdicts[0];
+            assert_eq!((verdict.ruling, &verdict.published), (ruling, &None), "{verdict:?}");
+            assert!(verdict.why.starts_with(NOT_OF_THE_PAPER), "{verdict:?}");
+            assert!(verdict.why.contains("question `trainings`"), "{verdict:?}");
+            assert_eq!(found.tables[0].rows[0][10], Item::text("not published"));
+        }
+    }
+
+    /// Name and mean ratios of every row over networks of a seed, a set and a ratio.
+    fn rows(networks: &[(Option<u64>, &str, f64)]) -> Vec<String> {
+        let entries = networks.iter().zip(1..).map(|((seed, train, ratio), k)| {
+            let n = seeded(&format!("{train}{k}"), "resnet50", train, *seed);
+            entry(&n, "CF", "gradcam", 60, |_, p| p.ratio = Some(*ratio))
+        });
+        let book = Book { entries: entries.collect(), ..Book::default() };
+        let words = |row: &Vec<Item>| {
+            let means = [3, 4, 5].map(|i| row[i].shown()[..4].to_owned());
+            format!("{}: {}", row[1].shown(), means.join(" "))
+        };
+        finding(&book).tables[0].rows.iter().map(words).collect()
+    }
+
+    #[test]
+    fn the_three_levels_are_of_one_seed() {
+        let (one, two, none) = (Some(1), Some(2), None);
+        // M and H of two seeds do not meet through a frontal network of an unknown one
+        let mut all = vec![(none, "UF", 0.50), (one, "UM", 0.60), (two, "UH", 0.70)];
+        assert!(rows(&all).is_empty());
+        all.push((two, "UM", 0.65));
+        assert_eq!(rows(&all), ["UF1 at F, M, H: 0.50 0.65 0.70"]);
+        all.push((two, "UF", 0.55));
+        assert_eq!(rows(&all), ["UF5 at F, M, H: 0.55 0.65 0.70"], "seed 2 has one of its own");
+    }
+
+    #[test]
+    fn the_frontal_network_is_the_one_that_is_named() {
+        let all = [(None, "UF", 0.50), (None, "UF", 0.55), (None, "UM", 0.60), (None, "UH", 0.70)];
+        let found = rows(&all);
+        assert_eq!(found, ["UF1 at F, M, H: 0.50 0.60 0.70", "UF2 at F, M, H: 0.55 0.60 0.70"]);
     }
 }

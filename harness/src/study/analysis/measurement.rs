@@ -95,14 +95,17 @@ pub(super) fn format_rank(network: &NetworkFacts) -> u8 {
     }
 }
 
-/// Whether a measurement of one training speaks for another as well: in a better number format, or on more pictures of a network
-/// that is not known to be another one.
+/// Whether a measurement of one training speaks for another as well: of no other seed, and in a better number format, or on more
+/// pictures of a network that is not known to be another one.
 fn outdone(
     by: (&NetworkFacts, Measured<'_>),
     (network, measured): (&NetworkFacts, Measured<'_>),
 ) -> bool {
     let (other, most) = by;
-    if other.architecture != network.architecture || other.train != network.train {
+    if other.architecture != network.architecture
+        || other.train != network.train
+        || !other.has_seed_of(network)
+    {
         return false;
     }
     let (rank, own) = (format_rank(other), format_rank(network));
@@ -131,7 +134,7 @@ pub(super) fn on_own_set<'b, 'n>(
 mod tests {
     use models::manifest::Accuracy;
 
-    use super::super::testing::{entry, network};
+    use super::super::testing::{entry, network, seeded};
     use super::*;
 
     fn row(told: Told, n: u64, ci95: Option<[f64; 2]>) -> KnownAccuracy {
@@ -221,5 +224,20 @@ mod tests {
         let found = on_own_set(&book, &all, |_| true);
         let names: Vec<&str> = found.iter().map(|(n, _)| n.name.as_str()).collect();
         assert_eq!(names, ["float", "alone"]);
+    }
+
+    #[test]
+    fn the_best_number_format_of_one_seed_does_not_speak_for_another_seed() {
+        let float = seeded("float-1", "resnet50", "CF", Some(1));
+        let integers = [1, 2, 3].map(|seed| NetworkFacts {
+            precision: "int8-qdq".to_owned(),
+            ..seeded(&format!("integer-{seed}"), "resnet50", "CF", Some(seed))
+        });
+        let all: Vec<NetworkFacts> = [float].into_iter().chain(integers).collect();
+        let entries = all.iter().map(|n| entry(n, "CF", "gradcam", 10, |_, _| {})).collect();
+        let book = Book { entries, ..Book::default() };
+        let found = on_own_set(&book, &all, |_| true);
+        let names: Vec<&str> = found.iter().map(|(n, _)| n.name.as_str()).collect();
+        assert_eq!(names, ["float-1", "integer-2", "integer-3"]);
     }
 }

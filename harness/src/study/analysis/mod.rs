@@ -5,22 +5,29 @@
 
 mod accuracy;
 mod alike;
+mod case_loss;
 mod cases;
 mod contrast;
+mod contrast_row;
+mod contrast_rule;
 mod corner_cases;
 mod counterfactual;
 mod dose;
 mod estimator;
 mod familiar;
+mod familiar_pairs;
 mod levels;
 mod measurement;
 mod movement;
 mod once;
+mod one_shape;
+mod over_trainings;
 mod pairs;
 mod partial;
 mod precision;
 mod ratios;
 mod repeats;
+mod seeds;
 mod shapes;
 mod shares;
 #[cfg(test)]
@@ -29,6 +36,7 @@ mod trainings;
 mod twins;
 mod views;
 mod worst_case;
+mod worst_count;
 mod zones;
 
 use std::collections::BTreeMap;
@@ -148,7 +156,8 @@ struct Contrast<'a> {
     level: Level,
 }
 
-/// All such pairs, those with missing networks among them.
+/// All such pairs, those with missing networks among them. Of several trainings each meets the one of its own seed; one whose seed
+/// nobody tells meets those that have no such partner (`seeds::meet`).
 fn contrasts(book: &Book) -> Vec<Contrast<'_>> {
     let all = networks(book);
     let mut found = Vec::new();
@@ -159,7 +168,11 @@ fn contrasts(book: &Book) -> Vec<Contrast<'_>> {
         }
         let twin = Set { correlation: Correlation::Uncorrelated, ..set };
         for &uncorrelated in &all {
-            if uncorrelated.is_like(correlated) && whole_set(uncorrelated) == Some(twin) {
+            let pair = [correlated, uncorrelated];
+            if uncorrelated.is_like(correlated)
+                && whole_set(uncorrelated) == Some(twin)
+                && seeds::meet(all.iter().copied(), NetworkFacts::is_like, pair)
+            {
                 found.push(Contrast { correlated, uncorrelated, level: set.level });
             }
         }
@@ -210,6 +223,21 @@ fn hits_of<'a>(points: impl Iterator<Item = &'a Point>) -> usize {
 
 /// What stands in a column `published` where the paper has no number.
 const NOT_PUBLISHED: &str = "not published";
+
+/// Why nothing is held against the paper.
+const NOT_OF_THE_PAPER: &str = "not one of the paper's networks";
+
+/// Whom a verdict is on where another is on the paper's networks.
+const OF_OTHERS: &str = "networks that the paper does not have";
+
+/// What a verdict on differences of single trainings has to add.
+const SINGLE: &str =
+    "Each is one training, and two trainings on one set differ too (question `trainings`)";
+
+/// The ruling on networks that the paper does not have: what the rule decides, either way, is an answer.
+const fn answered(ruling: Ruling) -> Ruling {
+    if ruling.is_decided() { Ruling::Answered } else { Ruling::Undecided }
+}
 
 /// A number, or the smallest and the largest of several.
 fn range_words(counts: &[usize]) -> String {
@@ -266,6 +294,11 @@ fn not_measured(what: &str, published: Option<String>, why: &str) -> Verdict {
 
 fn mean(values: &[f64]) -> Option<MeanInterval> {
     stats::mean_interval(values)
+}
+
+/// Whether an interval leaves out zero.
+fn beside_zero(ci95: Option<[f64; 2]>) -> bool {
+    ci95.is_some_and(|[low, high]| low > 0.0 || high < 0.0)
 }
 
 /// A finding without content yet.

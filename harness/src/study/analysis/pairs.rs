@@ -1,10 +1,13 @@
 //! The permutation tests of the paper: do the mean ratios of two trainings differ?
 
+use std::collections::BTreeMap;
+
 use datasets::sets::Correlation;
 
+use super::seeds::meet;
 use super::{
-    ATTRIBUTION_SET, CM, NOT_PUBLISHED, SEED, empty, explainers, mean, networks, not_measured,
-    paired, plain, ratio_pairs, shape_word, single_shape, title, whole_set,
+    ATTRIBUTION_SET, CM, NOT_OF_THE_PAPER, NOT_PUBLISHED, SEED, SINGLE, empty, explainers, mean,
+    networks, not_measured, paired, plain, ratio_pairs, shape_word, single_shape, title, whole_set,
 };
 use crate::stats;
 use crate::study::book::{Book, Entry};
@@ -19,9 +22,28 @@ struct Pair<'a> {
     shape: Option<&'static str>,
 }
 
+/// Architecture, number formats and sets of two trainings, whichever stands first in the plan.
+type Sets<'a> = (&'a str, [(&'a str, &'a str); 2]);
+
 impl Pair<'_> {
+    fn of_paper(&self) -> bool {
+        paper::has(&self.a.network.architecture)
+    }
+
+    /// What is one pair of sets, from however many seeds, and whether the plan has it the other way round.
+    fn sets(&self) -> (Sets<'_>, bool) {
+        let [a, b] = [&self.a.network, &self.b.network];
+        let [first, second] = [a, b].map(|n| (n.train.as_str(), n.precision.as_str()));
+        let turned = second < first;
+        let sets = if turned { [second, first] } else { [first, second] };
+        ((a.architecture.as_str(), sets), turned)
+    }
+
     /// What the paper tells of this difference: single shapes, and correlated against uncorrelated at one level.
     fn published(&self) -> String {
+        if !self.of_paper() {
+            return NOT_PUBLISHED.to_owned();
+        }
         let range = |[low, high]: [f64; 2], sign: &str| format!("{sign}{low} to {sign}{high}");
         if self.shape.is_some() {
             return range(paper::SHAPE_GAIN, "+");
@@ -47,7 +69,9 @@ pub(super) fn finding(book: &Book) -> Finding {
         "How the paper's 54 pairs are made up was not at hand. Our reading gives 54: within each of three architectures the 15 \
          pairs of the six training sets, and three single-shape trainings against CM on the matching pictures. Each pair has the \
          paper's test (permutation of labels, frames as independent) and the sign-flip test of the same frames, which is \
-         stronger; p-values are adjusted by Holm's method within each method and number format, floating point and integers apart.",
+         stronger; p-values are adjusted by Holm's method within each method and number format, floating point and integers apart. \
+         Trainings of one seed are paired; several seeds of a pair of sets are counted as one pair, which differs if all of them do, \
+         in one direction.",
     );
     let mut table = Table::new(
         "pairs",
@@ -79,7 +103,6 @@ pub(super) fn finding(book: &Book) -> Finding {
         let weights = if integer { "integers" } else { "floating point" };
         let labels = stats::holm(&tested.iter().map(|(t, _)| t.labels).collect::<Vec<_>>());
         let flips = stats::holm(&tested.iter().map(|(t, _)| t.flips).collect::<Vec<_>>());
-        let significant = |p: &[f64]| p.iter().filter(|p| **p < 0.05).count();
         for (i, (t, pair)) in tested.iter().enumerate() {
             table.rows.push(vec![
                 Item::text(title(explainer)),
@@ -95,22 +118,8 @@ pub(super) fn finding(book: &Book) -> Finding {
                 Item::P(flips[i]),
             ]);
         }
-        if !tested.is_empty() {
-            verdicts.push(Verdict {
-                what: format!("permutation tests over pairs, {}, {weights}", title(explainer)),
-                published: Some(format!("{} pairs; single p-values not at hand", paper::PAIRS)),
-                found: format!(
-                    "{} pairs: {} differ by the test of labels, {} frame by frame (p below 0.05 after Holm)",
-                    tested.len(),
-                    significant(&labels),
-                    significant(&flips)
-                ),
-                ruling: Ruling::NotComparable,
-                why: "single results of the paper were not at hand; the same frames are compared by a test that does not know it \
-                      and by one that does"
-                    .to_owned(),
-            });
-        }
+        let counts = [&labels, &flips].map(|p| count(&tested, p));
+        verdicts.extend(verdict(&format!("{}, {weights}", title(explainer)), &tested, counts));
     }
     if verdicts.is_empty() {
         let published = Some(format!("{} pairs", paper::PAIRS));
@@ -123,6 +132,78 @@ pub(super) fn finding(book: &Book) -> Finding {
     finding.tables.push(table);
     finding.verdicts = verdicts;
     finding
+}
+
+/// Pairs of sets, and of these how many differ by a test.
+#[derive(Clone, Copy)]
+struct Count {
+    sets: usize,
+    seeds: usize,
+    differ: usize,
+}
+
+/// A pair of sets differs if all of its seeds say so, in one direction.
+fn count(tested: &[(Tested, Pair<'_>)], p: &[f64]) -> Count {
+    let mut sets: BTreeMap<Sets<'_>, Vec<Option<bool>>> = BTreeMap::new();
+    for ((t, pair), p) in tested.iter().zip(p) {
+        let (key, turned) = pair.sets();
+        let rises = mean(&t.differences).is_some_and(|m| (m.mean > 0.0) != turned);
+        sets.entry(key).or_default().push((*p < 0.05).then_some(rises));
+    }
+    let differs = |seeds: &&Vec<Option<bool>>| {
+        let (first, rest) = (seeds.first().copied().flatten(), seeds.get(1..).unwrap_or_default());
+        first.is_some() && rest.iter().all(|other| *other == first)
+    };
+    Count {
+        sets: sets.len(),
+        seeds: sets.values().map(Vec::len).max().unwrap_or(0),
+        differ: sets.values().filter(differs).count(),
+    }
+}
+
+/// One family: how many pairs differ by the test of labels and frame by frame.
+fn verdict(
+    family: &str,
+    tested: &[(Tested, Pair<'_>)],
+    [labels, flips]: [Count; 2],
+) -> Option<Verdict> {
+    if tested.is_empty() {
+        return None;
+    }
+    let of_paper = tested.iter().any(|(_, pair)| pair.of_paper());
+    let (pairs, which) = if labels.sets < tested.len() {
+        let words = format!(
+            "{} pairs of sets ({} of networks, up to {} seeds)",
+            labels.sets,
+            tested.len(),
+            labels.seeds
+        );
+        (words, "every seed with p below 0.05 after Holm, in one direction")
+    } else {
+        (format!("{} pairs", tested.len()), "p below 0.05 after Holm")
+    };
+    let (ruling, why) = match (of_paper, flips.differ) {
+        (true, _) => (
+            Ruling::NotComparable,
+            "single results of the paper were not at hand; the same frames are compared by a test that does not know it and by one \
+             that does"
+                .to_owned(),
+        ),
+        (false, differ) => (
+            if differ > 0 { Ruling::Answered } else { Ruling::Undecided },
+            format!("{NOT_OF_THE_PAPER}. Answered if a pair differs frame by frame. {SINGLE}"),
+        ),
+    };
+    Some(Verdict {
+        what: format!("permutation tests over pairs, {family}"),
+        published: of_paper.then(|| format!("{} pairs; single p-values not at hand", paper::PAIRS)),
+        found: format!(
+            "{pairs}: {} differ by the test of labels, {} frame by frame ({which})",
+            labels.differ, flips.differ
+        ),
+        ruling,
+        why,
+    })
 }
 
 struct Tested {
@@ -153,6 +234,7 @@ fn pairs<'a>(book: &'a Book, explainer: &str) -> Vec<Pair<'a>> {
                 && whole_set(b).is_some()
                 && a.is_like(b)
                 && a.train != b.train
+                && meet(all.iter().copied(), NetworkFacts::is_like, [a, b])
             {
                 let of = |n: &NetworkFacts| plain(book, &n.name, ATTRIBUTION_SET, Some(explainer));
                 if let (Some(a), Some(b)) = (of(a), of(b)) {
@@ -163,7 +245,13 @@ fn pairs<'a>(book: &'a Book, explainer: &str) -> Vec<Pair<'a>> {
     }
     for single in &all {
         let Some(shape) = single_shape(single) else { continue };
-        let wholes = || all.iter().filter(|n| whole_set(n) == Some(CM) && n.is_like(single));
+        let wholes = || {
+            all.iter().filter(|n| {
+                whole_set(n) == Some(CM)
+                    && n.is_like(single)
+                    && meet(all.iter().copied(), NetworkFacts::is_like, [single, n])
+            })
+        };
         let cells = ["CM", ATTRIBUTION_SET].into_iter().find_map(|set| {
             let of = |n: &NetworkFacts| plain(book, &n.name, set, Some(explainer));
             Some((wholes().find_map(|n| of(n))?, of(single)?))
@@ -252,5 +340,56 @@ mod tests {
         assert_eq!(of("convnext-tiny-UF", "convnext-tiny-CF"), "-0.0049 to -0.0257");
         assert_eq!(of("convnext-tiny-UF", "convnext-tiny-CM"), "not published");
         assert_eq!(of("resnet50-CM", "resnet50-CMT"), "+0.0304 to +0.074");
+    }
+
+    /// C and U of these seeds; C is lower by `drop` of the seed, and stands behind U in the plan of every second.
+    fn seeds(architecture: &str, drops: &[f64]) -> Book {
+        let mut entries = Vec::new();
+        for (seed, drop) in (1..).zip(drops) {
+            let mut both = ["CF", "UF"].map(|train| {
+                let mut n = network(&format!("{train}-{seed}"), architecture, train);
+                n.seed = Some(seed);
+                let shift = if train == "CF" { -drop } else { 0.0 };
+                entry(&n, "CF", "gradcam", 60, |i, p| {
+                    let own = 0.004 * noise(i * 7 + train.len() + usize::from(train == "CF"));
+                    p.ratio = Some(0.6 + shift + 0.1 * noise(i) + own);
+                })
+            });
+            if seed % 2 == 0 {
+                both.reverse();
+            }
+            entries.extend(both);
+        }
+        Book { entries, ..Book::default() }
+    }
+
+    #[test]
+    fn seeds_of_a_pair_of_sets_are_one_pair_that_differs_if_all_of_them_do_in_one_direction() {
+        for (drops, differ) in
+            [([0.02; 3], 1), ([0.02, 0.0, 0.02], 0), ([0.02, -0.02, 0.02], 0), ([-0.02; 3], 1)]
+        {
+            let found = finding(&seeds("resnet50", &drops));
+            assert_eq!(found.tables[0].rows.len(), 3, "each seed is a row");
+            let words = &found.verdicts[0].found;
+            let start = "1 pairs of sets (3 of networks, up to 3 seeds): ";
+            assert!(words.starts_with(start), "{words}");
+            let end = format!("{differ} frame by frame (every seed");
+            assert!(words.contains(&end), "{drops:?}: {words}");
+        }
+        let one = finding(&seeds("resnet50", &[0.02]));
+        assert!(one.verdicts[0].found.starts_with("1 pairs: "), "{:?}", one.verdicts[0]);
+    }
+
+    #[test]
+    fn pairs_of_networks_that_the_paper_does_not_have_have_nothing_published() {
+        for (drop, ruling) in [(0.02, Ruling::Answered), (0.0, Ruling::Undecided)] {
+            let found = finding(&seeds("resnet-tiny", &[drop]));
+            assert_eq!(found.tables[0].rows[0][6].shown(), "not published");
+            let verdict = &found.verdicts[0];
+            assert_eq!((verdict.ruling, &verdict.published), (ruling, &None), "{verdict:?}");
+            assert!(verdict.why.starts_with(NOT_OF_THE_PAPER), "{verdict:?}");
+        }
+        let published = &finding(&seeds("resnet50", &[0.02])).verdicts[0].published;
+        assert!(published.is_some());
     }
 }

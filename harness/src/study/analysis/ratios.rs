@@ -1,8 +1,8 @@
 //! Mean pixel ratio of every network, and whether larger networks look at the background more.
 
 use super::{
-    ATTRIBUTION_SET, NOT_PUBLISHED, SEED, empty, explainers, mean, networks, not_measured, paired,
-    plain, ratio_pairs, ratios, title, whole_set,
+    ATTRIBUTION_SET, NOT_OF_THE_PAPER, NOT_PUBLISHED, SEED, empty, explainers, mean, networks,
+    not_measured, paired, plain, range_words, ratio_pairs, ratios, title, whole_set,
 };
 use crate::stats;
 use crate::study::book::{Book, Entry};
@@ -108,29 +108,41 @@ fn on_cf<'a>(book: &'a Book, explainer: &'a str) -> impl Iterator<Item = &'a Ent
 }
 
 fn spread(book: &Book) -> Verdict {
-    let found: Vec<String> = explainers(book)
-        .into_iter()
-        .flat_map(|explainer| on_cf(book, explainer))
-        .filter_map(|e| {
-            let m = mean(&ratios(&e.points))?;
-            let half = m.ci95.map(|[low, high]| (high - low) / 2.0)?;
-            Some(format!("{}, {}: +-{half:.4} (n = {})", e.network.name, title(&e.explainer), m.n))
-        })
-        .collect();
+    let mut found = Vec::new();
+    let mut of_paper = false;
+    for explainer in explainers(book) {
+        let (mut halves, mut frames) = (Vec::new(), Vec::new());
+        for entry in on_cf(book, explainer) {
+            let Some(m) = mean(&ratios(&entry.points)) else { continue };
+            let Some([low, high]) = m.ci95 else { continue };
+            halves.push((high - low) / 2.0);
+            frames.push(m.n);
+            of_paper |= paper::has(&entry.network.architecture);
+        }
+        halves.sort_by(f64::total_cmp);
+        let wide = match halves.as_slice() {
+            [] => continue,
+            [one] => format!("+-{one:.4}"),
+            [least, .., most] => {
+                format!("+-{least:.4} to +-{most:.4} ({} networks)", halves.len())
+            }
+        };
+        found.push(format!("{}: {wide}, n = {}", title(explainer), range_words(&frames)));
+    }
     let what = "95 % interval of a mean ratio";
     let published =
         format!("+-{} at n = {}, deviation {}", paper::HALF_WIDTH, paper::FRAMES, paper::DEVIATION);
     if found.is_empty() {
         return not_measured(what, Some(published), "no maps on CF");
     }
+    let why = "the spread depends on baseline, target, layer and mask rule, which the paper does not state, and on the number of \
+               frames; it is printed so that both can be judged";
     Verdict {
         what: what.to_owned(),
-        published: Some(published),
+        published: of_paper.then_some(published),
         found: found.join("; "),
         ruling: Ruling::NotComparable,
-        why: "the spread depends on baseline, target, layer and mask rule, which the paper does not state, and on the number of \
-              frames; it is printed so that both can be judged"
-            .to_owned(),
+        why: if of_paper { why.to_owned() } else { NOT_OF_THE_PAPER.to_owned() },
     }
 }
 
@@ -300,5 +312,18 @@ mod tests {
         };
         assert_eq!(of("gradcam"), ["not published", "below 0.5"]);
         assert_eq!(of("permutation"), ["not published"; 2]);
+    }
+
+    #[test]
+    fn no_spread_is_published_of_networks_that_the_paper_does_not_have() {
+        let mut book = two("gradcam", -0.2);
+        let spread = |book: &Book| finding(book).verdicts.remove(0);
+        assert!(spread(&book).published.is_some());
+        for entry in &mut book.entries {
+            "resnet-tiny".clone_into(&mut entry.network.architecture);
+        }
+        let verdict = spread(&book);
+        assert_eq!((verdict.ruling, verdict.published), (Ruling::NotComparable, None));
+        assert_eq!(verdict.why, NOT_OF_THE_PAPER);
     }
 }

@@ -73,11 +73,18 @@ fn recipe(network: &NetworkFacts) -> Option<(Level, f64)> {
 /// All kinds that a method explained on CF.
 pub(super) fn kinds<'a>(book: &'a Book, explainer: &str) -> Vec<Kind<'a>> {
     let mut found: Vec<Kind<'a>> = Vec::new();
-    for network in networks(book) {
+    // those of a known seed first: one whose seed nobody tells may be any of them
+    let mut all = networks(book);
+    all.sort_by_key(|network| network.seed.is_none());
+    for network in all {
         let Some((level, strength)) = recipe(network) else { continue };
         let Some(entry) = plain(book, &network.name, ATTRIBUTION_SET, Some(explainer)) else {
             continue;
         };
+        // a cell that was only begun would bring all others down to its few frames
+        if entry.points.len() < entry.asked {
+            continue;
+        }
         let (architecture, integer) = (network.architecture.as_str(), network.is_integer());
         let same =
             |k: &Kind<'_>| (k.architecture, k.integer, k.level) == (architecture, integer, level);

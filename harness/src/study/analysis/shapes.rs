@@ -1,10 +1,10 @@
-//! Shapes: which signs draw the attention to the background, and does training on one shape alone help?
+//! Shapes: which signs draw the attention to the background? Training on one shape alone is a matter of its own (`one_shape`).
 
 use std::collections::BTreeSet;
 
 use super::{
-    ATTRIBUTION_SET, NOT_PUBLISHED, SEED, empty, explainers, mean, networks, not_measured, paired,
-    plain, ratio_pairs, shape_word, title, whole_set,
+    ATTRIBUTION_SET, NOT_OF_THE_PAPER, NOT_PUBLISHED, SEED, answered, empty, explainers, mean,
+    networks, not_measured, one_shape, plain, title, whole_set,
 };
 use crate::stats;
 use crate::study::book::{Book, Entry};
@@ -17,7 +17,8 @@ pub(super) fn finding(book: &Book) -> Finding {
         "shape",
         "Which shapes draw attention to the background, and does training on one shape alone help?",
         "Mean ratio by shape on CF, with chance and the ratio of the whole sign evenly for the same masks; shapes are compared \
-         by permutation tests of independent groups with Holm's adjustment. Single-shape training: the network trained on CMC, \
+         by permutation tests of independent groups with Holm's adjustment; their order is asked for of networks that were trained on \
+         all of them at the strength of the set. Single-shape training: the network trained on CMC, \
          CMT or CMR less the one trained on CM, on the matching test pictures, frame by frame; on CM where both have maps of it, \
          else on CF.",
     );
@@ -31,11 +32,14 @@ pub(super) fn finding(book: &Book) -> Finding {
     });
     finding.tables.push(table);
     finding.verdicts.extend(verdicts);
-    let (table, verdict) = single_shape(book);
+    let (table, verdicts) = one_shape::table(book);
     finding.tables.push(table);
-    finding.verdicts.push(verdict);
+    finding.verdicts.extend(verdicts);
     finding
 }
+
+/// What the paper says of the shapes.
+const ORDER: &str = "rectangular lowest, triangular highest";
 
 fn by_shape(book: &Book) -> (Table, Vec<Mark>, Vec<Verdict>) {
     let mut table = Table::new(
@@ -77,7 +81,7 @@ fn by_shape(book: &Book) -> (Table, Vec<Mark>, Vec<Verdict>) {
                     Item::number(mean(&chance).map(|m| m.mean), 3),
                     Item::number(mean(&whole).map(|m| m.mean), 3),
                     Item::mean(mean(&share)),
-                    Item::text(published(shape)),
+                    Item::text(published(&entry.network, shape)),
                 ]);
                 marks.extend(found.map(|m| Mark {
                     name: format!("{}, {}, {shape}", network.name, title(explainer)),
@@ -86,23 +90,31 @@ fn by_shape(book: &Book) -> (Table, Vec<Mark>, Vec<Verdict>) {
                     ci95: m.ci95,
                 }));
             }
-            verdicts.extend(order(entry));
+            // a network that never saw two of the shapes, or saw them at another strength, was not asked for their order
+            if whole_set(network).is_some() {
+                verdicts.extend(order(entry));
+            }
         }
     }
     if verdicts.is_empty() {
-        let published = Some("rectangular lowest, triangular highest".to_owned());
         verdicts.push(not_measured(
             "order of shapes",
-            published,
-            "no maps of all three shapes on CF",
+            Some(ORDER.to_owned()),
+            "no maps of all three shapes on CF of a network trained on a whole set",
         ));
     }
     (table, marks, verdicts)
 }
 
+/// Whether the paper tells of networks like this one: of an architecture that it has, on a whole set.
+fn of_paper(network: &NetworkFacts) -> bool {
+    paper::has(&network.architecture) && whole_set(network).is_some()
+}
+
 /// Where the paper puts a shape.
-fn published(shape: &str) -> &'static str {
+fn published(network: &NetworkFacts, shape: &str) -> &'static str {
     match shape {
+        _ if !of_paper(network) => NOT_PUBLISHED,
         "rectangular" => "lowest of the shapes",
         "triangular" => "highest of the shapes",
         _ => NOT_PUBLISHED,
@@ -134,9 +146,12 @@ fn order(entry: &Entry) -> Option<Verdict> {
     } else {
         Ruling::Undecided
     };
+    let of_paper = of_paper(&entry.network);
+    let why = "rule: both steps of the order with p below 0.05; a reversed step with p below 0.05 contradicts. Masks of the shapes \
+               differ in area and outline: the table has chance and whole sign beside each";
     Some(Verdict {
         what: format!("order of shapes, {}, {}", entry.network.name, title(&entry.explainer)),
-        published: Some("rectangular lowest, triangular highest".to_owned()),
+        published: of_paper.then(|| ORDER.to_owned()),
         found: format!(
             "rectangular {:.4}, circular {:.4}, triangular {:.4}; p (Holm) {} and {}",
             means[0],
@@ -145,115 +160,9 @@ fn order(entry: &Entry) -> Option<Verdict> {
             Item::P(holm[0]).shown(),
             Item::P(holm[1]).shown()
         ),
-        ruling,
-        why: "rule: both steps of the order with p below 0.05; a reversed step with p below 0.05 contradicts. Masks of the shapes \
-              differ in area and outline: the table has chance and whole sign beside each"
-            .to_owned(),
+        ruling: if of_paper { ruling } else { answered(ruling) },
+        why: if of_paper { why.to_owned() } else { format!("{NOT_OF_THE_PAPER}. {why}") },
     })
-}
-
-fn single_shape(book: &Book) -> (Table, Verdict) {
-    let mut table = Table::new(
-        "single-shape",
-        "Training on one shape less training on all shapes (CM), matching test pictures",
-        &[
-            "architecture",
-            "weights",
-            "trained on",
-            "tested on",
-            "method",
-            "frames",
-            "all shapes",
-            "one shape",
-            "gain",
-            "published",
-            "p (Holm)",
-        ],
-    );
-    let all = networks(book);
-    let mut found = Vec::new();
-    for single in &all {
-        let Some(shape) = super::single_shape(single) else { continue };
-        let twin = |n: &&&NetworkFacts| whole_set(n) == Some(super::CM) && n.is_like(single);
-        for explainer in explainers(book) {
-            for set in ["CM", ATTRIBUTION_SET] {
-                let (Some(one), Some(every)) = (
-                    plain(book, &single.name, set, Some(explainer)),
-                    all.iter()
-                        .filter(twin)
-                        .find_map(|whole| plain(book, &whole.name, set, Some(explainer))),
-                ) else {
-                    continue;
-                };
-                let matching: Vec<_> = paired(every, one)
-                    .into_iter()
-                    .filter(|(p, _)| p.shape == shape_word(shape))
-                    .collect();
-                if let Some(result) = stats::paired(&ratio_pairs(&matching), SEED) {
-                    found.push((*single, set, explainer, result));
-                    break;
-                }
-            }
-        }
-    }
-    let holm = stats::holm(&found.iter().map(|(.., r)| r.test.p).collect::<Vec<_>>());
-    let published = format!("+{} to +{}", paper::SHAPE_GAIN[0], paper::SHAPE_GAIN[1]);
-    for ((single, set, explainer, r), p) in found.iter().zip(holm) {
-        table.rows.push(vec![
-            Item::text(&single.architecture),
-            Item::text(&single.precision),
-            Item::text(&single.train),
-            Item::text(*set),
-            Item::text(title(explainer)),
-            Item::Count(r.difference.n),
-            Item::number(Some(r.mean_a), 4),
-            Item::number(Some(r.mean_b), 4),
-            Item::difference(Some(r.difference)),
-            Item::text(&published),
-            Item::P(p),
-        ]);
-    }
-    let what = "single-shape training against all shapes";
-    if found.is_empty() {
-        let why = "no networks trained on CMC, CMT or CMR beside one trained on CM";
-        return (table, not_measured(what, Some(published), why));
-    }
-    let rulings: Vec<Ruling> = found
-        .iter()
-        .map(|(.., r)| match r.difference.ci95 {
-            Some([low, high])
-                if low > 0.0 && low <= paper::SHAPE_GAIN[1] && high >= paper::SHAPE_GAIN[0] =>
-            {
-                Ruling::Reproduced
-            }
-            Some([low, high]) if high < paper::SHAPE_GAIN[0] || low > paper::SHAPE_GAIN[1] => {
-                Ruling::NotReproduced
-            }
-            _ => Ruling::Undecided,
-        })
-        .collect();
-    let ruling = if rulings.contains(&Ruling::NotReproduced) {
-        Ruling::NotReproduced
-    } else if rulings.iter().all(|r| *r == Ruling::Reproduced) {
-        Ruling::Reproduced
-    } else {
-        Ruling::Undecided
-    };
-    let each: Vec<String> = found
-        .iter()
-        .map(|(n, set, e, r)| {
-            let gain = Item::difference(Some(r.difference)).shown();
-            format!("{} on {set}, {}: {gain}", n.name, title(e))
-        })
-        .collect();
-    let verdict = Verdict {
-        what: what.to_owned(),
-        published: Some(published),
-        found: each.join("; "),
-        ruling,
-        why: "rule: every interval lies above 0 and meets the published range; one that misses it contradicts".to_owned(),
-    };
-    (table, verdict)
 }
 
 #[cfg(test)]
@@ -281,36 +190,38 @@ mod tests {
     }
 
     #[test]
-    fn single_shape_training_is_compared_on_its_own_shape_alone() {
-        let (all, one) = (network("m", "resnet50", "CM"), network("t", "resnet50", "CMT"));
-        let cells = vec![
-            entry(&all, "CM", "gradcam", 300, |i, p| p.ratio = Some(0.5 + 0.2 * noise(i))),
-            entry(&one, "CM", "gradcam", 300, |i, p| {
-                // 0.05 more on triangles, far less elsewhere
-                let gain = if p.shape == "triangular" { 0.05 } else { -0.3 };
-                p.ratio = Some(0.5 + 0.2 * noise(i) + gain + 0.01 * noise(i * 3 + 2));
-            }),
-        ];
-        let found = finding(&Book { entries: cells, ..Book::default() });
-        let row = &found.tables[1].rows[0];
-        assert_eq!((&row[3], &row[5]), (&Item::text("CM"), &Item::Count(100)));
-        assert!(row[8].shown().starts_with("+0.0"), "{}", row[8].shown());
-        assert_eq!(found.verdicts.last().unwrap().ruling, Ruling::Reproduced);
+    fn the_order_is_asked_for_of_whole_sets_alone_and_others_keep_their_rows() {
+        let mut dose = network("dose", "resnet50", "CF");
+        dose.strength = Some(0.5);
+        let one = network("one", "resnet50", "CMT");
+        let cell = |n: &NetworkFacts| {
+            entry(n, "CF", "gradcam", 300, |i, p| {
+                p.ratio = Some(0.6 - 0.05 * [0.0, 1.0, -1.0][i % 3] + 0.1 * noise(i / 3));
+            })
+        };
+        let found = finding(&Book { entries: vec![cell(&dose), cell(&one)], ..Book::default() });
+        assert_eq!(found.tables[0].rows.len(), 6);
+        assert!(found.tables[0].rows.iter().all(|row| row[8] == Item::text("not published")));
+        let orders: Vec<&Verdict> =
+            found.verdicts.iter().filter(|v| v.what.starts_with("order")).collect();
+        assert_eq!(orders.len(), 1);
+        assert_eq!(orders[0].ruling, Ruling::Missing, "nothing reversed that was never asked for");
     }
 
     #[test]
-    fn a_dose_is_no_twin_and_the_test_set_is_named() {
-        let dose = NetworkFacts { strength: Some(0.5), ..network("d", "resnet50", "CM") };
-        let one = network("t", "resnet50", "CMT");
-        let cell = |n: &NetworkFacts, set| {
-            entry(n, set, "gradcam", 30, |i, p| p.ratio = Some(0.5 + 0.1 * noise(i)))
-        };
-        let entries = vec![cell(&dose, "CF"), cell(&one, "CF")];
-        let mut book = Book { entries, ..Book::default() };
-        assert_eq!(finding(&book).verdicts.last().unwrap().ruling, Ruling::Missing);
-        book.entries.push(cell(&network("m", "resnet50", "CM"), "CF"));
-        let found = finding(&book);
-        assert_eq!(found.tables[1].rows[0][3], Item::text("CF"));
-        assert!(found.verdicts.last().unwrap().found.starts_with("t on CF, GradCAM:"));
+    fn the_order_of_networks_that_the_paper_does_not_have_is_an_answer_or_none() {
+        let n = network("a", "resnet-tiny", "CF");
+        for (step, ruling) in
+            [(0.05, Ruling::Answered), (-0.05, Ruling::Answered), (0.0, Ruling::Undecided)]
+        {
+            let cell = entry(&n, "CF", "gradcam", 300, |i, p| {
+                p.ratio = Some(0.6 + step * [0.0, 1.0, -1.0][i % 3] + 0.1 * noise(i / 3));
+            });
+            let found = finding(&Book { entries: vec![cell], ..Book::default() });
+            let verdict = &found.verdicts[0];
+            assert_eq!((verdict.ruling, &verdict.published), (ruling, &None), "{verdict:?}");
+            assert!(verdict.why.starts_with(NOT_OF_THE_PAPER), "{verdict:?}");
+            assert!(found.tables[0].rows.iter().all(|row| row[8] == Item::text("not published")));
+        }
     }
 }

@@ -1,7 +1,10 @@
 //! Small books with known answers.
 
+use datasets::sets::{Correlation, Set};
+use models::manifest::Accuracy;
+
 use super::super::book::{Entry, Point};
-use super::super::cell::{DataFacts, NetworkFacts};
+use super::super::cell::{DataFacts, KnownAccuracy, NetworkFacts, Told};
 
 /// A network of an architecture that was trained on a set.
 pub(super) fn network(name: &str, architecture: &str, train: &str) -> NetworkFacts {
@@ -11,6 +14,39 @@ pub(super) fn network(name: &str, architecture: &str, train: &str) -> NetworkFac
         train: train.to_owned(),
         precision: "f32".to_owned(),
         ..NetworkFacts::default()
+    }
+}
+
+/// The same, from a seed of which somebody tells or not.
+pub(super) fn seeded(
+    name: &str,
+    architecture: &str,
+    train: &str,
+    seed: Option<u64>,
+) -> NetworkFacts {
+    NetworkFacts { seed, ..network(name, architecture, train) }
+}
+
+/// Half width of an interval of 49,200 pictures or so.
+const HALF: f64 = 0.0001;
+
+/// A network that only the plan knows, with one accuracy on C and one on U of every level.
+pub(super) fn told(
+    architecture: &str,
+    train: &str,
+    precision: &str,
+    [on_c, on_u]: [f64; 2],
+) -> NetworkFacts {
+    let rows = Set::SIX.iter().map(|set| {
+        let top1 = if set.correlation == Correlation::Correlated { on_c } else { on_u };
+        let ci95 = Some([top1 - HALF, top1 + HALF]);
+        let figures = Accuracy { set: format!("{set}/test"), top1, n: 49_200, ci95 };
+        KnownAccuracy { told: Told::Plan, figures }
+    });
+    NetworkFacts {
+        precision: precision.to_owned(),
+        accuracy: rows.collect(),
+        ..network(&format!("{architecture}-{train}.{precision}"), architecture, train)
     }
 }
 

@@ -22,14 +22,16 @@ pub(in crate::study) fn manifest(pack: &Path, name: &str) -> PathBuf {
     pack.join(FOLDER).join(format!("{name}.toml"))
 }
 
-/// Copies what is at hand for the networks that were run; gives what is not in the pack, with the reason.
+/// Copies what is at hand for the networks of which the study has a hash, run or not: what the report says of them stands in their
+/// manifests. Gives what is not in the pack, with the reason.
 ///
 /// A manifest is taken only if it is that of the very file that was measured: the one that the plan names, else one of the zoo (a run that
-/// was imported does not tell where its network lies).
+/// was imported does not tell where its network lies). A network that the study found itself has one, or its hash would not be known; so
+/// `verify` expects it.
 pub(super) fn copy(book: &Book, pack: &Path) -> Result<BTreeMap<String, String>, StudyError> {
-    let run = book.entries.iter().filter(|e| !e.points.is_empty());
+    let known = book.entries.iter().map(|e| &e.network).filter(|n| !n.sha256.is_empty());
     let hashes: BTreeMap<&str, &str> =
-        run.map(|e| (e.network.name.as_str(), e.network.sha256.as_str())).collect();
+        known.map(|n| (n.name.as_str(), n.sha256.as_str())).collect();
     let mut not_packed = BTreeMap::new();
     if hashes.is_empty() {
         return Ok(not_packed);
@@ -93,7 +95,13 @@ mod tests {
         let report = folder.path().join("mine.calibration.json");
         fs::write(&report, format!("{{\"output\": \"{sha256}\"}}")).unwrap();
 
-        let networks = [("a", "mine.toml"), ("b", "mine.toml"), ("c", "nowhere.toml")];
+        let networks = [
+            ("a", "mine.toml"),
+            ("b", "mine.toml"),
+            ("c", "nowhere.toml"),
+            ("waiting", "mine.toml"),
+            ("missing", "nowhere.toml"),
+        ];
         let mut plan = "title = 't'\n".to_owned();
         for (name, file) in networks {
             let model = folder.path().join(file);
@@ -120,10 +128,13 @@ mod tests {
                 entry("b", "another"),
                 entry("c", &sha256),
                 entry("imported", &known),
+                Entry { points: Vec::new(), ..entry("waiting", &sha256) },
+                Entry { points: Vec::new(), ..entry("missing", "") },
             ],
         };
         let not_packed = copy(&book, &pack).unwrap();
         let packed = |name: &str| fs::read(pack.join(FOLDER).join(name)).ok();
+        assert_eq!(packed("waiting.toml"), packed("a.toml"), "its accuracies count as well");
         assert_eq!(packed("a.toml"), Some(manifest.into_bytes()));
         assert_eq!(packed("imported.toml"), fs::read(&zoo).ok(), "found in the zoo by its hash");
         assert_eq!(packed("a.calibration.json"), fs::read(&report).ok());
@@ -137,7 +148,7 @@ mod tests {
         let not_packed = copy(&book, &again).unwrap();
         assert!(not_packed.contains_key("a.calibration.json"), "{not_packed:?}");
         assert!(!again.join(FOLDER).join("a.calibration.json").exists());
-        // nothing was run: no plan is needed
+        // no network was there: no plan is needed
         assert!(copy(&Book::default(), &pack).unwrap().is_empty());
     }
 }

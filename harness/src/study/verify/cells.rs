@@ -89,8 +89,9 @@ fn plan(pack: &Path, book: &Book, wrong: &mut Vec<String>) -> Option<StudyPlan> 
     if text != told {
         wrong.push(format!("{PLAN}: another plan than in {}", book::FILE_NAME));
     }
-    if text.is_empty() && book.entries.iter().all(|entry| entry.points.is_empty()) {
-        // nothing was run: no plan is needed
+    let tells = |entry: &Entry| !entry.points.is_empty() || !entry.network.accuracy.is_empty();
+    if text.is_empty() && !book.entries.iter().any(tells) {
+        // nothing was measured: no plan is needed
         return None;
     }
     match StudyPlan::parse(&text, PLAN) {
@@ -112,6 +113,7 @@ fn cells(
     let mut packed = plan.clone();
     for network in &mut packed.networks {
         manifest(pack, network, wrong);
+        wrong.extend(without_manifest(pack, book, &network.name));
     }
     let mut seen = BTreeSet::new();
     for import in plan.imports.iter().filter(|import| seen.insert(import.network.name.as_str())) {
@@ -128,8 +130,10 @@ fn cells(
             cell.plan.model.clone_from(named.model.as_ref().unwrap_or(&named.name));
         }
         let kept = book.entries.iter().find(|kept| kept.id == cell.id);
-        if let Some(kept) = kept.filter(|_| cell.network.missing.is_some()) {
-            cell.network = without_manifest(&cell.network, &kept.network);
+        if let Some(kept) = kept.filter(|kept| was_at_hand(kept))
+            && cell.network.missing.is_some()
+        {
+            cell.network = as_told(&cell.network, &kept.network);
         }
     }
     Ok(cells)
@@ -144,13 +148,10 @@ fn manifest(
 ) -> Option<NetworkFacts> {
     let path = evidence::manifest(pack, &network.name);
     network.model = Some(path.to_string_lossy().into_owned());
-    let found = NetworkFacts::find(network).or_else(|error| {
-        wrong.push(format!("{PLAN}, {error}"));
-        // of what it was trained on the manifest knows more
-        network.train = None;
-        NetworkFacts::find(network)
-    });
-    let facts = found.ok()?;
+    // where they contradict each other the manifest knows better
+    let contradictions = NetworkFacts::correct(network);
+    wrong.extend(contradictions.iter().map(|error| format!("{PLAN}, {error}")));
+    let facts = NetworkFacts::find(network).ok()?;
     if let Some(why) = &facts.missing {
         if path.is_file() {
             wrong.push(format!("a manifest that can be read expected, {why}"));
@@ -175,9 +176,29 @@ fn imported(pack: &Path, book: &Book, network: &NetworkEntry, wrong: &mut Vec<St
     }
 }
 
-/// Where the pack has no manifest, the plan alone can be held against the study; of what it leaves out the study is taken at its
-/// word.
-fn without_manifest(plan: &NetworkFacts, study: &NetworkFacts) -> NetworkFacts {
+/// Whether the network of a cell was at hand where the study was collected; then its manifest was as well, and is packed.
+fn was_at_hand(kept: &Entry) -> bool {
+    // a run that was imported brings its network's hash alone
+    kept.import.is_none() && (!kept.points.is_empty() || kept.network.missing.is_none())
+}
+
+/// A network that was at hand and has no manifest in the pack: the study's word alone would tell its hash, the accuracies of the
+/// manifest and what the plan leaves out.
+fn without_manifest(pack: &Path, book: &Book, name: &str) -> Option<String> {
+    let path = evidence::manifest(pack, name);
+    let of_it = |kept: &&Entry| kept.network.name == name && was_at_hand(kept);
+    let cells: Vec<&Entry> = book.entries.iter().filter(of_it).collect();
+    if cells.is_empty() || path.is_file() {
+        return None;
+    }
+    let ran = cells.iter().any(|kept| !kept.points.is_empty());
+    let (place, what) = (evidence::inner(pack, &path), if ran { "run" } else { "at hand" });
+    Some(format!("{place}: manifest of a network that was {what} expected, none found"))
+}
+
+/// A network whose manifest should be in the pack and is not there or cannot be read, which is a finding: beyond it, the plan alone can
+/// be held against the study.
+fn as_told(plan: &NetworkFacts, study: &NetworkFacts) -> NetworkFacts {
     let or = |plan: &String, study: &String| match plan.as_str() {
         "" => study.clone(),
         told => told.to_owned(),
@@ -258,36 +279,74 @@ mod tests {
 
     #[test]
     fn a_plan_and_a_manifest_that_contradict_each_other_are_named_and_the_manifest_counts() {
-        let text = TEXT.replace("'a'\n", "'a'\ntrain = 'UF'\n");
-        let folder = pack(&text, "", "");
-        let (network, wrong) = told(folder.path(), &study(&text, NetworkFacts::default()));
-        assert_eq!((network.train.as_str(), wrong.len()), ("CF", 1), "{wrong:?}");
-        let problem = "plan.toml, network a, train: expected CF, as its manifest says, found UF";
-        assert!(wrong[0].starts_with(problem), "{wrong:?}");
+        let cases = [
+            ("train = 'UF'", "train: expected CF, as its manifest says, found UF"),
+            ("precision = 'f32'", "precision: expected int8-qdq, as its manifest says, found f32"),
+            ("strength = 0.25", "strength: expected 1, as its manifest says, found 0.25"),
+            ("seed = 2", "seed: expected 1, as its manifest says, found 2"),
+        ];
+        let all: Vec<&str> = cases.iter().map(|(line, _)| *line).collect();
+        let each = cases.iter().map(|(line, problem)| ((*line).to_owned(), vec![*problem]));
+        let together = (all.join("\n"), cases.map(|(_, problem)| problem).to_vec());
+        for (lines, problems) in each.chain([together]) {
+            let text = TEXT.replace("'a'\n", &format!("'a'\n{lines}\n"));
+            let folder = pack(&text, "seed = 1", "seed = 1\nstrength = 1");
+            let (network, wrong) = told(folder.path(), &study(&text, NetworkFacts::default()));
+            assert_eq!((network.train.as_str(), network.precision.as_str()), ("CF", "int8-qdq"));
+            assert_eq!((network.strength, network.seed), (Some(1.0), Some(1)), "{lines}");
+            assert_eq!(wrong.len(), problems.len(), "{wrong:?}");
+            for (line, problem) in wrong.iter().zip(problems) {
+                assert!(line.starts_with(&format!("plan.toml, network a, {problem}")), "{wrong:?}");
+            }
+        }
     }
 
     #[test]
-    fn without_a_manifest_the_plan_counts_and_the_study_tells_the_rest() {
+    fn a_network_that_was_at_hand_has_its_manifest_in_the_pack_and_no_other_has_one_made_up() {
         let text = TEXT.replace("'a'\n", "'a'\ntrain = 'UF'\n");
+        let figures = models::manifest::Accuracy {
+            set: "CF/test".to_owned(),
+            top1: 0.99,
+            n: 9000,
+            ci95: None,
+        };
         let kept = NetworkFacts {
             name: "a".to_owned(),
             train: "CF".to_owned(),
             precision: "f32".to_owned(),
             seed: Some(9),
             sha256: "ab".to_owned(),
+            accuracy: vec![cell::KnownAccuracy { told: Told::Manifest, figures }],
             ..NetworkFacts::default()
         };
+        let of_plan = NetworkFacts { train: "UF".to_owned(), ..kept.clone() };
         let folder = pack(&text, "", "");
         let path = evidence::manifest(folder.path(), "a");
         fs::write(&path, "[").unwrap();
-        let (network, wrong) = told(folder.path(), &study(&text, kept.clone()));
-        assert_eq!(network, NetworkFacts { train: "UF".to_owned(), ..kept.clone() });
+        let mut book = study(&text, kept);
+        // the plan counts, and the rest is compared with nothing, beside the line that says why
+        let (network, wrong) = told(folder.path(), &book);
+        assert_eq!(network, of_plan);
+        assert_eq!(wrong.len(), 1, "{wrong:?}");
         assert!(wrong[0].starts_with("a manifest that can be read expected, "), "{wrong:?}");
+
         fs::remove_file(&path).unwrap();
-        let (network, wrong) = told(folder.path(), &study(&text, kept.clone()));
-        assert_eq!((network.train.as_str(), wrong.len()), ("UF", 0), "{wrong:?}");
-        let gone = NetworkFacts { missing: Some("gone".to_owned()), ..kept };
-        assert!(told(folder.path(), &study(&text, gone)).0.missing.is_some());
+        let line = |what: &str| {
+            format!("networks/a.toml: manifest of a network that was {what} expected, none found")
+        };
+        assert_eq!(told(folder.path(), &book), (of_plan.clone(), vec![line("at hand")]));
+        book.entries.push(book.entries[0].clone());
+        book.entries[1].id = "cells/a/UF-test/cam-2".to_owned();
+        book.entries[1].points = vec![book::Point::default()];
+        assert_eq!(told(folder.path(), &book), (of_plan, vec![line("run")]), "once");
+
+        // one that was not there has none, and what a manifest would have told is not believed
+        book.entries.truncate(1);
+        book.entries[0].network.missing = Some("gone".to_owned());
+        let (network, wrong) = told(folder.path(), &book);
+        assert!(wrong.is_empty(), "{wrong:?}");
+        assert!(network.missing.is_some() && network.accuracy.is_empty(), "{network:?}");
+        assert_eq!((network.sha256.as_str(), network.seed, &*network.train), ("", None, "UF"));
     }
 
     #[test]
@@ -311,6 +370,13 @@ mod tests {
             let all = wrong.iter().all(|w| w.ends_with("as its manifest says, ff found"));
             assert!(all, "{wrong:?}");
         }
+        // what the plan tells of it must not contradict that manifest either
+        let text = text.replace("train = 'CF' }", "train = 'CF', seed = 2 }");
+        fs::write(folder.path().join(PLAN), &text).unwrap();
+        let wrong = told(folder.path(), &study(&text, NetworkFacts::default())).1;
+        assert_eq!(wrong.len(), 1, "{wrong:?}");
+        let problem = "plan.toml, network b, seed: expected 1, as its manifest says, found 2";
+        assert!(wrong[0].starts_with(problem), "{wrong:?}");
     }
 
     #[test]

@@ -4,20 +4,33 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use datasets::renderer::RENDERER_VERSION;
+use datasets::source::FrameSource as _;
+use datasets::synthetic::Synthetic;
 
 use super::cells::{self, Again};
-use super::{Check, ROWS, columns, is_inside};
+use super::{Check, ROWS, columns, is_inside, with_frames};
 use crate::store::Stored;
 use crate::study::book::{Book, Entry, Point};
 use crate::study::cell::DataFacts;
 use crate::study::{StudyError, collect};
 
+/// Fact of a study with the version of its renderer.
+const RENDERER: &str = "renderer";
+
 /// Every row follows from plan, manifests and run stores of the pack, and none is left out; frames are counted.
 pub(super) fn check(pack: &Path, book: &Book) -> Check {
     let (mut looked_at, mut wrong) = (0, Vec::new());
     let version = RENDERER_VERSION.to_string();
-    let same_renderer = book.facts.get("renderer").is_some_and(|told| *told == version);
-    let again = cells::again(pack, book, same_renderer, &mut wrong);
+    let told = book.facts.get(RENDERER) == Some(&version);
+    // the study's word that it was another one does not count against the stores: its own poses would be taken for true
+    let stored = told || rendered(book).any(|entry| has_hash_of_this_renderer(pack, entry));
+    let again = cells::again(pack, book, stored, &mut wrong);
+    let shown = |again: &Again| has_pictures_of_this_renderer(book, again);
+    let same_renderer = stored || again.as_ref().is_some_and(shown);
+    if same_renderer && !told {
+        let found = fact(&book.facts, RENDERER);
+        wrong.push(format!("fact {RENDERER}: `{version}` expected, {found} found"));
+    }
     if let Some(again) = &again {
         wrong.extend(facts(book, again));
         wrong.extend(strangers(book, again));
@@ -30,15 +43,39 @@ pub(super) fn check(pack: &Path, book: &Book) -> Check {
     Check { what: ROWS, looked_at, wrong }
 }
 
+/// Cells whose pictures a renderer has made.
+fn rendered(book: &Book) -> impl Iterator<Item = &Entry> {
+    with_frames(book).filter(|entry| !entry.data.set.is_empty())
+}
+
+/// Whether the hash of its data set says that this renderer made the pictures of a run: the version is part of it.
+fn has_hash_of_this_renderer(pack: &Path, entry: &Entry) -> bool {
+    let Ok(set) = Synthetic::open(&entry.data.name) else { return false };
+    let stored = Stored::open(&pack.join(&entry.id));
+    stored.is_ok_and(|stored| stored.text("hash.data") == set.content_hash())
+}
+
+/// Whether pictures say so, where the study ran no cell on rendered pictures: an import that was collected again has the pixels that
+/// this renderer gives, the first frame among them, even if its store tells no hash.
+fn has_pictures_of_this_renderer(book: &Book, again: &Again) -> bool {
+    let collected = |entry: &Entry| match again.cells.get(&entry.id) {
+        Some(Ok(derived)) => derived.import.is_some() && !derived.points.is_empty(),
+        _ => false,
+    };
+    rendered(book).all(|entry| entry.import.is_some()) && rendered(book).any(collected)
+}
+
+/// A fact in a line.
+fn fact(facts: &BTreeMap<String, String>, name: &str) -> String {
+    facts.get(name).map_or_else(|| "nothing".to_owned(), |told| format!("`{told}`"))
+}
+
 /// Facts that follow from the plan and from the stores; versions and machine are those of the place where it was collected.
 fn facts(book: &Book, again: &Again) -> Vec<String> {
     let ran = |cell: &Result<Entry, StudyError>| {
         cell.as_ref().is_ok_and(|entry| !entry.points.is_empty())
     };
     let cells = again.cells.iter().filter(|(_, cell)| ran(cell)).map(|(id, _)| id.as_str());
-    let of = |facts: &BTreeMap<String, String>, name: &str| {
-        facts.get(name).map_or_else(|| "nothing".to_owned(), |told| format!("`{told}`"))
-    };
     // where no cell could be collected, nobody has told the title
     ["title", "about"]
         .into_iter()
@@ -46,7 +83,7 @@ fn facts(book: &Book, again: &Again) -> Vec<String> {
         .chain(cells)
         .filter(|name| again.facts.get(*name) != book.facts.get(*name))
         .map(|name| {
-            let [expected, found] = [&again.facts, &book.facts].map(|facts| of(facts, name));
+            let [expected, found] = [&again.facts, &book.facts].map(|facts| fact(facts, name));
             format!("fact {name}: {expected} expected, {found} found")
         })
         .collect()
@@ -144,7 +181,8 @@ fn hashes(stored: &Stored, kept: &Entry) -> Vec<String> {
 /// The frames of a store as the study has to keep them, as far as this renderer can tell.
 fn stored_points(stored: &Stored, kept: &Entry, same_renderer: bool) -> Vec<Point> {
     let mut points = collect::points(stored, kept);
-    if !same_renderer {
+    // nothing is drawn in a folder, by no renderer
+    if !same_renderer && !kept.data.set.is_empty() {
         // poses are drawn, not stored, and so may environments be: another renderer may draw others
         for (point, kept) in points.iter_mut().zip(&kept.points) {
             point.pose = kept.pose;
@@ -169,4 +207,104 @@ fn frames(kept: &Entry, points: &[Point]) -> Vec<String> {
     let other = other
         .map(|(_, point)| format!("{}: frame {} differs from its run", kept.id, point.position));
     number.into_iter().chain(other).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use sha2::{Digest as _, Sha256};
+
+    use super::*;
+    use crate::store::{FrameRow, RunStore};
+    use crate::study::cell;
+    use crate::study::plan::StudyPlan;
+    use crate::telemetry::hex;
+
+    const DATA: &str = "synthetic:CF/test?size=64";
+    const ID: &str = "cells/imported/b/CF-test-size-64/m";
+    const PLAN: &str = "title = 't'\n[[network]]\nname = 'a'\n[method.m]\n[[import]]\nrun = 'there'\n\
+        data = 'synthetic:CF/test?size=64'\nmethod = 'm'\nnetwork = { name = 'b', train = 'CF' }\n";
+
+    /// A pack of one import of three frames, of which the store tells neither hash nor environment; `change` may spoil a frame.
+    fn packed(change: impl Fn(&mut FrameRow)) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = StudyPlan::parse(PLAN, "p").unwrap().to_toml().unwrap();
+        fs::write(folder.path().join("plan.toml"), plan).unwrap();
+        let told = [("frames.asked", "3"), ("hash.model", "\"aa\"")];
+        let told = told.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let mut store = RunStore::create(&folder.path().join(ID), &BTreeMap::from(told)).unwrap();
+        let set = Synthetic::open(DATA).unwrap();
+        for position in 0..3_u32 {
+            let key = set.key(usize::try_from(position).unwrap()).unwrap();
+            let rendered = set.render(key).unwrap();
+            let mut row = FrameRow {
+                position,
+                class: key.class,
+                index: key.index,
+                shape: String::new(),
+                environment: String::new(),
+                image_hash: hex(&Sha256::digest(rendered.image.as_raw())[..8]),
+                mask_share: 0.25,
+                top5: vec![key.class],
+                confidence: 0.75,
+                logits: Vec::new(),
+                tensor: Vec::new(),
+                features: Vec::new(),
+                attributions: Vec::new(),
+                stages: Vec::new(),
+                preview: None,
+            };
+            change(&mut row);
+            store.add(&row).unwrap();
+        }
+        store.finish().unwrap();
+        folder
+    }
+
+    /// The study of that pack.
+    fn study(pack: &Path) -> Book {
+        let plan = StudyPlan::parse(PLAN, "p").unwrap();
+        let mut cells = cell::cells(&plan).unwrap();
+        cells[0].import.as_mut().unwrap().folder = pack.join(ID);
+        collect(pack, &plan, &cells, &BTreeMap::new()).unwrap()
+    }
+
+    #[test]
+    fn who_claims_another_renderer_is_held_against_pixels_where_no_store_tells_a_hash() {
+        let folder = packed(|_| {});
+        let mut book = study(folder.path());
+        let sound = check(folder.path(), &book);
+        assert_eq!((sound.looked_at, sound.wrong), (3, Vec::new()));
+
+        book.facts.insert(RENDERER.to_owned(), "0".to_owned());
+        let mut wrong = vec![format!("fact renderer: `{RENDERER_VERSION}` expected, `0` found")];
+        assert_eq!(check(folder.path(), &book).wrong, wrong);
+        book.entries[0].points[1].pose = Some([40.0, 0.0, 200.0]);
+        book.entries[0].points[2].environment = "nowhere".to_owned();
+        wrong.extend([1, 2].map(|frame| format!("{ID}: frame {frame} differs from its run")));
+        assert_eq!(check(folder.path(), &book).wrong, wrong);
+        book.facts.remove(RENDERER);
+        let none = format!("fact renderer: `{RENDERER_VERSION}` expected, nothing found");
+        assert_eq!(check(folder.path(), &book).wrong[0], none);
+
+        // pixels that this renderer does not give do not hold, and which poses another one draws nobody knows here
+        let folder = packed(|frame| frame.image_hash = "00".repeat(8));
+        let wrong = check(folder.path(), &book).wrong;
+        assert_eq!(wrong.len(), 1, "{wrong:?}");
+        assert!(wrong[0].contains("frame 0: expected pixels of"), "{wrong:?}");
+    }
+
+    #[test]
+    fn no_renderer_draws_the_pose_of_a_picture_in_a_folder() {
+        let folder = packed(|_| {});
+        let mut kept = study(folder.path()).entries.remove(0);
+        let stored = Stored::open(&folder.path().join(ID)).unwrap();
+        kept.points[0].pose = Some([40.0, 0.0, 200.0]);
+        assert_eq!(stored_points(&stored, &kept, false)[0].pose, kept.points[0].pose);
+        kept.data = DataFacts::of("pictures", &[]).unwrap();
+        let points = stored_points(&stored, &kept, false);
+        assert!(points.iter().all(|p| p.pose.is_none() && p.environment.is_empty()), "{points:?}");
+        assert_eq!(frames(&kept, &points).len(), 3);
+    }
 }
