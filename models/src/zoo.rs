@@ -11,15 +11,20 @@ use crate::error::ModelError;
 pub const ZOO_VARIABLE: &str = "ROADGAZE_ZOO";
 
 /// Folders in which a zoo may lie, in the order in which they are searched: `ROADGAZE_ZOO`, `zoo`
-/// and `models/zoo` beside the binary, the source tree it was built from, `/usr/share/roadgaze/zoo`.
+/// and `models/zoo` beside the binary, the source tree that cargo runs it in, the one it was built from,
+/// `/usr/share/roadgaze/zoo`.
 #[must_use]
 pub fn folders() -> Vec<PathBuf> {
     let named = env::var_os(ZOO_VARIABLE).map(PathBuf::from);
     let binary = env::current_exe().ok().and_then(|p| p.parent().map(Path::to_owned));
     let beside = binary.into_iter().flat_map(|f| [f.join("zoo"), f.join("models/zoo")]);
+    // under cargo the tree that it is run in counts: two trees may share a target folder, and the path that the compiler saw
+    // may be that of the other
+    let tree =
+        env::var_os("CARGO_MANIFEST_DIR").map(|package| Path::new(&package).join("../models/zoo"));
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("zoo");
     let system = PathBuf::from("/usr/share/roadgaze/zoo");
-    named.into_iter().chain(beside).chain([source, system]).collect()
+    named.into_iter().chain(beside).chain(tree).chain([source, system]).collect()
 }
 
 /// Path of the manifest of a network, given the name of a zoo entry, the path of a manifest, or the
@@ -96,6 +101,18 @@ fn known(folders: &[PathBuf]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn under_cargo_the_zoo_of_the_tree_that_it_runs_in_is_looked_at_before_that_of_the_compiler() {
+        let package = env::var_os("CARGO_MANIFEST_DIR").unwrap();
+        let tree = Path::new(&package).join("../models/zoo");
+        let all = folders();
+        let at = |wanted: &Path| all.iter().position(|f| f == wanted);
+        assert!(
+            tree.is_dir() && at(&tree) < at(&Path::new(env!("CARGO_MANIFEST_DIR")).join("zoo"))
+        );
+        assert!(at(&tree).is_some(), "{all:?}");
+    }
 
     #[test]
     fn networks_are_found_by_name_manifest_and_model() {

@@ -125,7 +125,7 @@ pub struct Preview {
 }
 
 /// Everything stored of one frame.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct FrameRow {
     /// Position in the data set: the key of the run.
     pub position: u32,

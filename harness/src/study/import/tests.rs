@@ -86,21 +86,15 @@ fn store_with(
             position,
             class: key.class,
             index: key.index,
-            shape: String::new(),
-            environment: String::new(),
             image_hash: hex(&Sha256::digest(rendered.image.as_raw())[..8]),
             mask_share: 0.25,
             top5: vec![key.class],
             confidence: 0.75,
-            logits: Vec::new(),
-            tensor: Vec::new(),
-            features: Vec::new(),
             attributions: vec![
                 map("gradcam", key.class, 2.0, 1),
                 map("kernel-shap", key.class, 3.0, 962),
             ],
-            stages: Vec::new(),
-            preview: None,
+            ..FrameRow::default()
         };
         change(&mut row);
         store.add(&row).unwrap();

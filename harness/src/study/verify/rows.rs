@@ -242,18 +242,11 @@ mod tests {
                 position,
                 class: key.class,
                 index: key.index,
-                shape: String::new(),
-                environment: String::new(),
                 image_hash: hex(&Sha256::digest(rendered.image.as_raw())[..8]),
                 mask_share: 0.25,
                 top5: vec![key.class],
                 confidence: 0.75,
-                logits: Vec::new(),
-                tensor: Vec::new(),
-                features: Vec::new(),
-                attributions: Vec::new(),
-                stages: Vec::new(),
-                preview: None,
+                ..FrameRow::default()
             };
             change(&mut row);
             store.add(&row).unwrap();
