@@ -3,8 +3,7 @@
 use super::contrast_row::{Row, rows};
 use super::contrast_rule::published;
 use super::over_trainings::{self, Group};
-use super::{ATTRIBUTION_SET, empty, not_measured};
-use crate::stats;
+use super::{ATTRIBUTION_SET, across, empty, not_measured};
 use crate::study::book::Book;
 use crate::study::finding::{Figure, Finding, Table};
 use crate::study::paper;
@@ -24,7 +23,11 @@ pub(super) fn finding(book: &Book) -> Finding {
     );
     let rows = rows(book);
     let groups = over_trainings::groups(&rows);
-    let (of_rows, of_groups) = adjusted(&rows, &groups);
+    let alone = |row: &Row<'_>| groups.iter().all(|group| !group.holds(row));
+    let [of_rows, of_groups] = across::holm(
+        rows.iter().map(|row| alone(row).then_some(row.paired.test.p)),
+        groups.iter().map(Group::p),
+    );
     let mut table = Table::new(
         "contrast",
         "Uncorrelated less correlated training, paired",
@@ -80,19 +83,6 @@ pub(super) fn finding(book: &Book) -> Finding {
         }
     }
     finding
-}
-
-/// Holm's adjustment over the tests that decide: those of groups, and of rows that belong to none.
-fn adjusted(rows: &[Row<'_>], groups: &[Group<'_>]) -> (Vec<Option<f64>>, Vec<Option<f64>>) {
-    let alone = |row: &Row<'_>| groups.iter().all(|group| !group.holds(row));
-    let of_rows = rows.iter().map(|row| alone(row).then_some(row.paired.test.p));
-    let raw: Vec<Option<f64>> = of_rows.chain(groups.iter().map(Group::p)).collect();
-    let made: Vec<f64> = raw.iter().flatten().copied().collect();
-    let mut left = stats::holm(&made).into_iter();
-    let mut of_rows: Vec<Option<f64>> =
-        raw.into_iter().map(|p| p.and_then(|_| left.next())).collect();
-    let of_groups = of_rows.split_off(rows.len());
-    (of_rows, of_groups)
 }
 
 #[cfg(test)]

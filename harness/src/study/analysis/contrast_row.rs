@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use datasets::sets::Level;
 
+use super::across::Training;
 use super::alike::Measure;
 use super::contrast_rule::{published, published_or_not, rule};
 use super::{
@@ -27,7 +28,7 @@ pub(super) struct Row<'a> {
     pub(super) explainer: &'a str,
     both: usize,
     /// Whether both cells have all frames that were asked for.
-    pub(super) complete: bool,
+    complete: bool,
     measure: Measure,
     pub(super) paired: Paired,
     differences: Vec<f64>,
@@ -39,6 +40,20 @@ pub(super) struct Row<'a> {
     classes: Option<MeanInterval>,
 }
 
+impl Training for Row<'_> {
+    fn is_training_of(&self, other: &Self) -> bool {
+        self.shares_name_with(other) && self.level == other.level
+    }
+
+    fn seed(&self) -> Option<u64> {
+        self.correlated.seed.zip(self.uncorrelated.seed).map(|(seed, _)| seed)
+    }
+
+    fn is_complete(&self) -> bool {
+        self.complete
+    }
+}
+
 impl Row<'_> {
     /// Whether both are of one architecture, number format, method and test set: what stands in every name.
     fn shares_name_with(&self, other: &Self) -> bool {
@@ -46,16 +61,6 @@ impl Row<'_> {
         own.architecture == others.architecture
             && own.precision == others.precision
             && (self.explainer, self.set) == (other.explainer, other.set)
-    }
-
-    /// Whether both ask the same of one recipe, so that they are trainings of it.
-    pub(super) fn is_training_of(&self, other: &Self) -> bool {
-        self.shares_name_with(other) && self.level == other.level
-    }
-
-    /// The seed of both, if somebody tells that of each.
-    pub(super) fn seed(&self) -> Option<u64> {
-        self.correlated.seed.zip(self.uncorrelated.seed).map(|(seed, _)| seed)
     }
 
     /// `resnet50 (int8-qdq), GradCAM`.

@@ -2,23 +2,23 @@
 
 use datasets::sets::{Level, Set};
 
+use super::across::Training;
+use super::level_steps::{MARGIN, Steps};
+use super::level_trainings::{self, Group};
 use super::seeds::meet;
 use super::{
-    ATTRIBUTION_SET, NOT_OF_THE_PAPER, NOT_PUBLISHED, SEED, SINGLE, answered, differences, empty,
-    explainers, level_letter, mean, networks, not_measured, paired, plain, ratio_pairs, ratios,
-    title, whole_set,
+    ATTRIBUTION_SET, NOT_OF_THE_PAPER, NOT_PUBLISHED, SINGLE, answered, empty, explainers,
+    level_letter, mean, networks, not_measured, plain, ratios, title, whole_set,
 };
-use crate::stats::{self, MeanInterval};
+use crate::stats::MeanInterval;
 use crate::study::book::{Book, Entry};
 use crate::study::cell::NetworkFacts;
 use crate::study::finding::{Figure, Finding, Item, Mark, Ruling, Table, Verdict};
 use crate::study::paper;
 
 /// What the paper says of networks trained at the three levels.
-const PUBLISHED: &str = "no clear trend";
-/// Smallest change from F to H that could be a trend: the paper's smallest difference of two trainings.
-const MARGIN: f64 = paper::RATIO_DROP[0];
-const TRAINING: &str = "training";
+pub(super) const PUBLISHED: &str = "no clear trend";
+pub(super) const TRAINING: &str = "training";
 
 pub(super) fn finding(book: &Book) -> Finding {
     let mut finding = empty(
@@ -28,7 +28,9 @@ pub(super) fn finding(book: &Book) -> Finding {
          Testing: one network on the F, M, H pictures of the same signs. Three differences frame by frame: F to M, M to H, F to H; \
          sign-flip tests with Holm's adjustment over the three. A trend: both steps significant in one direction, and the interval of \
          F to H wholly beyond +-0.0049, the smallest difference that the paper reports. No trend: both steps significant in opposite \
-         directions, or F to H equivalent to none within that margin (two one-sided t-tests at 5 %). Anything else is not decided.",
+         directions, or F to H equivalent to none within that margin (two one-sided t-tests at 5 %). Anything else is not decided. \
+         Where the three levels were trained with two seeds or more, the same rule takes the mean differences of the seeds in place of \
+         frames (Student's t), and a single seed decides nothing.",
     );
     let mut table = Table::new(
         "level",
@@ -47,15 +49,19 @@ pub(super) fn finding(book: &Book) -> Finding {
             "published",
         ],
     );
-    let mut marks = Vec::new();
-    let mut verdicts = Vec::new();
-    for explainer in explainers(book) {
-        for (name, entries) in trained(book, explainer) {
-            let (row, verdict) = row(TRAINING, &name, explainer, &entries, &mut marks);
-            table.rows.extend(row);
-            verdicts.extend(verdict);
-        }
-    }
+    let trained: Vec<Levels<'_>> =
+        explainers(book).into_iter().flat_map(|e| trained(book, e)).collect();
+    let groups = level_trainings::groups(&trained);
+    let mut marks: Vec<Mark> = trained.iter().flat_map(Levels::marks).collect();
+    table.rows.extend(trained.iter().map(Levels::row));
+    table.rows.extend(groups.iter().filter_map(Group::row));
+    let alone = |l: &&Levels<'_>| groups.iter().all(|group| !group.holds(l));
+    let mut verdicts: Vec<Verdict> = trained
+        .iter()
+        .filter(alone)
+        .map(Levels::verdict)
+        .chain(groups.iter().map(Group::verdict))
+        .collect();
     if verdicts.is_empty() {
         verdicts.push(not_measured(
             "camera level of training",
@@ -63,16 +69,14 @@ pub(super) fn finding(book: &Book) -> Finding {
             "needs networks of one architecture trained at F, M and H",
         ));
     }
-    for explainer in explainers(book) {
-        for (name, entries) in tested(book, explainer) {
-            let (row, verdict) = row("testing", &name, explainer, &entries, &mut marks);
-            table.rows.extend(row);
-            verdicts.extend(verdict.map(|v| Verdict {
-                why: "the paper looked at levels of training; this is the same network on other pictures of the same signs"
-                    .to_owned(),
-                ..v
-            }));
-        }
+    for levels in explainers(book).into_iter().flat_map(|e| tested(book, e)) {
+        marks.extend(levels.marks());
+        table.rows.push(levels.row());
+        verdicts.push(Verdict {
+            why: "the paper looked at levels of training; this is the same network on other pictures of the same signs"
+                .to_owned(),
+            ..levels.verdict()
+        });
     }
     finding.figures.push(Figure::Intervals {
         title: "Mean pixel ratio by camera level".to_owned(),
@@ -86,8 +90,72 @@ pub(super) fn finding(book: &Book) -> Finding {
     finding
 }
 
+/// A network or trainings of one kind at the three levels, by one method.
+pub(super) struct Levels<'a> {
+    /// `training` or `testing`.
+    varied: &'static str,
+    name: String,
+    pub(super) explainer: &'a str,
+    pub(super) entries: [&'a Entry; 3],
+    pub(super) steps: Steps,
+}
+
+impl<'a> Levels<'a> {
+    fn new(
+        varied: &'static str,
+        name: String,
+        explainer: &'a str,
+        entries: [&'a Entry; 3],
+    ) -> Option<Self> {
+        let steps = Steps::between(entries)?;
+        Some(Self { varied, name, explainer, entries, steps })
+    }
+
+    fn of_paper(&self) -> bool {
+        self.varied == TRAINING && paper::has(&self.entries[0].network.architecture)
+    }
+
+    fn means(&self) -> [Option<MeanInterval>; 3] {
+        self.entries.map(|e| mean(&ratios(&e.points)))
+    }
+
+    fn marks(&self) -> Vec<Mark> {
+        marks(&format!("{}, {}", self.name, title(self.explainer)), self.means())
+    }
+
+    fn row(&self) -> Vec<Item> {
+        let name = [self.varied, &self.name, &title(self.explainer)];
+        row(name, self.means(), &self.steps, self.of_paper())
+    }
+
+    fn verdict(&self) -> Verdict {
+        let what =
+            format!("camera level of {}, {}, {}", self.varied, self.name, title(self.explainer));
+        verdict(what, &self.steps, self.of_paper(), SINGLE)
+    }
+}
+
+impl Training for Levels<'_> {
+    fn is_training_of(&self, other: &Self) -> bool {
+        let of = |l: &Self| {
+            let n = &l.entries[0].network;
+            (n.architecture.clone(), n.precision.clone(), n.train.clone())
+        };
+        of(self) == of(other) && self.explainer == other.explainer
+    }
+
+    fn seed(&self) -> Option<u64> {
+        let [f, m, h] = self.entries.map(|e| e.network.seed);
+        f.zip(m).zip(h).map(|((seed, _), _)| seed)
+    }
+
+    fn is_complete(&self) -> bool {
+        self.entries.iter().all(|e| e.points.len() >= e.asked)
+    }
+}
+
 /// Every network of level F with its twins of M and H, on CF: any two of the three are of one seed, as far as seeds are known.
-fn trained<'a>(book: &'a Book, explainer: &str) -> Vec<(String, [&'a Entry; 3])> {
+fn trained<'a>(book: &'a Book, explainer: &'a str) -> Vec<Levels<'a>> {
     let all = networks(book);
     let cell = |n: &NetworkFacts| plain(book, &n.name, ATTRIBUTION_SET, Some(explainer));
     let pair = |a: &NetworkFacts, b: &NetworkFacts| {
@@ -109,14 +177,15 @@ fn trained<'a>(book: &'a Book, explainer: &str) -> Vec<(String, [&'a Entry; 3])>
             Some([*m, *h])
         });
         if let (Some(f), Some([m, h])) = (cell(frontal), twins) {
-            found.push((format!("{} at F, M, H", frontal.name), [f, m, h]));
+            let name = format!("{} at F, M, H", frontal.name);
+            found.extend(Levels::new(TRAINING, name, explainer, [f, m, h]));
         }
     }
     found
 }
 
 /// A network on the three levels of its own kind of background.
-fn tested<'a>(book: &'a Book, explainer: &str) -> Vec<(String, [&'a Entry; 3])> {
+fn tested<'a>(book: &'a Book, explainer: &'a str) -> Vec<Levels<'a>> {
     let mut found = Vec::new();
     for network in networks(book) {
         for correlation in ["C", "U"] {
@@ -125,100 +194,67 @@ fn tested<'a>(book: &'a Book, explainer: &str) -> Vec<(String, [&'a Entry; 3])> 
                 plain(book, &network.name, &set, Some(explainer))
             };
             if let [Some(f), Some(m), Some(h)] = Level::ALL.map(at) {
-                found.push((
-                    format!("{} on {correlation}F, {correlation}M, {correlation}H", network.name),
-                    [f, m, h],
-                ));
+                let sets = format!("{correlation}F, {correlation}M, {correlation}H");
+                let name = format!("{} on {sets}", network.name);
+                found.extend(Levels::new("testing", name, explainer, [f, m, h]));
             }
         }
     }
     found
 }
 
-/// Second level less first, frame by frame.
-struct Step {
-    mean: MeanInterval,
-    p: f64,
-    /// Equivalent to none within the margin.
-    none: bool,
-}
-
-impl Step {
-    fn between(first: &Entry, second: &Entry) -> Option<Self> {
-        let d = differences(&ratio_pairs(&paired(first, second)));
-        let none = stats::tost(&d, MARGIN).is_some_and(|e| e.equivalent);
-        Some(Self { mean: mean(&d)?, p: stats::sign_flip(&d, SEED)?.p, none })
-    }
-
-    /// The whole interval lies beyond the margin on this side.
-    fn beyond(&self, sign: f64) -> bool {
-        self.mean.ci95.is_some_and(|[low, high]| sign * low > MARGIN && sign * high > MARGIN)
-    }
-}
-
-/// `rises`, `falls`, `none` or `not decided`, by F to M, M to H, F to H.
-fn trend([first, second, whole]: [&Step; 3], holm: &[f64]) -> &'static str {
-    let sure = holm[0] < 0.05 && holm[1] < 0.05;
-    match (first.mean.mean > 0.0, second.mean.mean > 0.0) {
-        (true, true) if sure && whole.beyond(1.0) => "rises",
-        (false, false) if sure && whole.beyond(-1.0) => "falls",
-        (a, b) if sure && a != b => "none",
-        // nothing found is not the same as nothing there
-        _ if whole.none => "none",
-        _ => "not decided",
-    }
-}
-
-fn row(
-    varied: &str,
-    name: &str,
-    explainer: &str,
-    entries: &[&Entry; 3],
-    marks: &mut Vec<Mark>,
-) -> (Option<Vec<Item>>, Option<Verdict>) {
-    let steps = [(0, 1), (1, 2), (0, 2)].map(|(a, b)| Step::between(entries[a], entries[b]));
-    let [Some(first), Some(second), Some(whole)] = &steps else { return (None, None) };
-    let holm = stats::holm(&[first.p, second.p, whole.p]);
-    let trend = trend([first, second, whole], &holm);
-    for (level, entry) in Level::ALL.into_iter().zip(entries) {
-        marks.extend(mean(&ratios(&entry.points)).map(|m| Mark {
-            name: format!("{name}, {}: {}", title(explainer), level_letter(level)),
+pub(super) fn marks(name: &str, means: [Option<MeanInterval>; 3]) -> Vec<Mark> {
+    let mark = |(level, m): (Level, Option<MeanInterval>)| {
+        m.map(|m| Mark {
+            name: format!("{name}: {}", level_letter(level)),
             group: level_letter(level).to_owned(),
             value: m.mean,
             ci95: m.ci95,
-        }));
-    }
-    let mut row = vec![Item::text(varied), Item::text(name), Item::text(title(explainer))];
-    row.extend(entries.map(|e| Item::mean(mean(&ratios(&e.points)))));
-    row.extend([first, second, whole].map(|step| Item::difference(Some(step.mean))));
-    row.push(Item::text(trend));
-    let of_paper = varied == TRAINING && paper::has(&entries[0].network.architecture);
+        })
+    };
+    Level::ALL.into_iter().zip(means).filter_map(mark).collect()
+}
+
+/// What varies, name and method; means at the three levels and what lies between them.
+pub(super) fn row(
+    name: [&str; 3],
+    means: [Option<MeanInterval>; 3],
+    steps: &Steps,
+    of_paper: bool,
+) -> Vec<Item> {
+    let mut row: Vec<Item> = name.map(Item::text).into();
+    row.extend(means.map(Item::mean));
+    row.extend(steps.means().map(|m| Item::difference(Some(m))));
+    row.push(Item::text(steps.trend()));
     row.push(Item::text(if of_paper { PUBLISHED } else { NOT_PUBLISHED }));
+    row
+}
+
+/// The ruling on a trend; `unit` tells what the differences are of.
+pub(super) fn verdict(what: String, steps: &Steps, of_paper: bool, unit: &str) -> Verdict {
+    let (trend, p) = (steps.trend(), steps.holm());
     let rule = format!(
         "rule: both steps significant in one direction with F to H beyond +-{MARGIN} contradict `no clear trend`; two \
-         significant steps in opposite directions, or F to H equivalent to none within +-{MARGIN}, agree with it. {SINGLE}"
+         significant steps in opposite directions, or F to H equivalent to none within +-{MARGIN}, agree with it. {unit}"
     );
     let ruling = match trend {
         "none" => Ruling::Reproduced,
         "not decided" => Ruling::Undecided,
         _ => Ruling::NotReproduced,
     };
-    let verdict = Verdict {
-        what: format!("camera level of {varied}, {name}, {}", title(explainer)),
+    let [first, second, whole] = steps.means().map(|m| Item::difference(Some(m)).shown());
+    Verdict {
+        what,
         published: of_paper.then(|| PUBLISHED.to_owned()),
         found: format!(
-            "{trend}: F to M {}, M to H {}, F to H {}; p (Holm) {}, {} and {}",
-            Item::difference(Some(first.mean)).shown(),
-            Item::difference(Some(second.mean)).shown(),
-            Item::difference(Some(whole.mean)).shown(),
-            Item::P(holm[0]).shown(),
-            Item::P(holm[1]).shown(),
-            Item::P(holm[2]).shown()
+            "{trend}: F to M {first}, M to H {second}, F to H {whole}; p (Holm) {}, {} and {}",
+            Item::P(p[0]).shown(),
+            Item::P(p[1]).shown(),
+            Item::P(p[2]).shown()
         ),
         ruling: if of_paper { ruling } else { answered(ruling) },
         why: if of_paper { rule } else { format!("{NOT_OF_THE_PAPER}. {rule}") },
-    };
-    (Some(row), Some(verdict))
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! p-value of a family of tests is adjusted by Holm's method. Whatever is drawn is drawn with the seed `SEED`.
 
 mod accuracy;
+mod across;
 mod alike;
 mod case_loss;
 mod cases;
@@ -16,11 +17,14 @@ mod dose;
 mod estimator;
 mod familiar;
 mod familiar_pairs;
+mod level_steps;
+mod level_trainings;
 mod levels;
 mod measurement;
 mod movement;
 mod once;
 mod one_shape;
+mod one_shape_trainings;
 mod over_trainings;
 mod pairs;
 mod partial;
@@ -294,6 +298,14 @@ fn not_measured(what: &str, published: Option<String>, why: &str) -> Verdict {
 
 fn mean(values: &[f64]) -> Option<MeanInterval> {
     stats::mean_interval(values)
+}
+
+/// Holm's adjustment over the tests that were made.
+fn holm(p: impl IntoIterator<Item = Option<f64>>) -> Vec<Option<f64>> {
+    let raw: Vec<Option<f64>> = p.into_iter().collect();
+    let made: Vec<f64> = raw.iter().flatten().copied().collect();
+    let mut adjusted = stats::holm(&made).into_iter();
+    raw.into_iter().map(|p| p.and_then(|_| adjusted.next())).collect()
 }
 
 /// Whether an interval leaves out zero.

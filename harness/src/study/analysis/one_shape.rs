@@ -1,6 +1,8 @@
 //! Does training on one shape alone help? Networks trained on CMC, CMT or CMR less the one trained on CM.
 
 use super::accuracy::all_of;
+use super::across::{self, Training};
+use super::one_shape_trainings::{self, Group, groups};
 use super::seeds::meet;
 use super::{
     ATTRIBUTION_SET, CM, NOT_OF_THE_PAPER, NOT_PUBLISHED, OF_OTHERS, SEED, SINGLE, beside_zero,
@@ -13,34 +15,52 @@ use crate::study::cell::NetworkFacts;
 use crate::study::finding::{Item, Ruling, Table, Verdict};
 use crate::study::paper;
 
-const WHAT: &str = "single-shape training against all shapes";
+pub(super) const WHAT: &str = "single-shape training against all shapes";
 
 /// A network of one shape less the one of all shapes, on the frames of that shape.
-struct Gain<'a> {
-    single: &'a NetworkFacts,
-    set: &'static str,
-    explainer: &'a str,
-    paired: Paired,
+pub(super) struct Gain<'a> {
+    pub(super) single: &'a NetworkFacts,
+    pub(super) every: &'a NetworkFacts,
+    pub(super) set: &'static str,
+    pub(super) explainer: &'a str,
+    pub(super) paired: Paired,
+    complete: bool,
+}
+
+impl Training for Gain<'_> {
+    fn is_training_of(&self, other: &Self) -> bool {
+        let (own, others) = (self.single, other.single);
+        own.architecture == others.architecture
+            && own.precision == others.precision
+            && own.train == others.train
+            && (self.set, self.explainer) == (other.set, other.explainer)
+    }
+
+    fn seed(&self) -> Option<u64> {
+        self.single.seed.zip(self.every.seed).map(|(seed, _)| seed)
+    }
+
+    fn is_complete(&self) -> bool {
+        self.complete
+    }
+}
+
+/// The interval of a gain lies above zero and meets the published range, beside the range, or neither.
+pub(super) fn ruling(ci95: Option<[f64; 2]>) -> Ruling {
+    let [smallest, largest] = paper::SHAPE_GAIN;
+    match ci95 {
+        Some([low, high]) if low > 0.0 && low <= largest && high >= smallest => Ruling::Reproduced,
+        Some([low, high]) if high < smallest || low > largest => Ruling::NotReproduced,
+        _ => Ruling::Undecided,
+    }
 }
 
 impl Gain<'_> {
-    fn of_paper(&self) -> bool {
+    pub(super) fn of_paper(&self) -> bool {
         paper::has(&self.single.architecture)
     }
 
-    /// The interval lies above zero and meets the published range, beside the range, or neither.
-    fn ruling(&self) -> Ruling {
-        let [smallest, largest] = paper::SHAPE_GAIN;
-        match self.paired.difference.ci95 {
-            Some([low, high]) if low > 0.0 && low <= largest && high >= smallest => {
-                Ruling::Reproduced
-            }
-            Some([low, high]) if high < smallest || low > largest => Ruling::NotReproduced,
-            _ => Ruling::Undecided,
-        }
-    }
-
-    fn row(&self, p_holm: f64) -> Vec<Item> {
+    fn row(&self, p_holm: Option<f64>) -> Vec<Item> {
         let r = &self.paired;
         vec![
             Item::text(&self.single.architecture),
@@ -52,17 +72,23 @@ impl Gain<'_> {
             Item::number(Some(r.mean_a), 4),
             Item::number(Some(r.mean_b), 4),
             Item::difference(Some(r.difference)),
-            Item::text(if self.of_paper() { published() } else { NOT_PUBLISHED.to_owned() }),
-            Item::P(p_holm),
+            Item::text(published_or_not(self.single)),
+            Item::p(p_holm),
         ]
     }
 }
 
-fn published() -> String {
+pub(super) fn published() -> String {
     format!("+{} to +{}", paper::SHAPE_GAIN[0], paper::SHAPE_GAIN[1])
 }
 
-pub(super) fn table(book: &Book) -> (Table, Vec<Verdict>) {
+/// The same for a column.
+pub(super) fn published_or_not(single: &NetworkFacts) -> String {
+    if paper::has(&single.architecture) { published() } else { NOT_PUBLISHED.to_owned() }
+}
+
+/// Single gains, and those of several seeds together where there are such.
+pub(super) fn tables(book: &Book) -> (Vec<Table>, Vec<Verdict>) {
     let mut table = Table::new(
         "single-shape",
         "Training on one shape less training on all shapes (CM), matching test pictures",
@@ -81,18 +107,29 @@ pub(super) fn table(book: &Book) -> (Table, Vec<Verdict>) {
         ],
     );
     let found = gains(book);
-    let holm = stats::holm(&found.iter().map(|g| g.paired.test.p).collect::<Vec<_>>());
-    table.rows.extend(found.iter().zip(&holm).map(|(gain, p)| gain.row(*p)));
-    let (of_paper, others): (Vec<_>, Vec<_>) =
-        found.iter().zip(holm).partition(|(gain, _)| gain.of_paper());
+    let groups = groups(&found);
+    let alone = |gain: &Gain<'_>| groups.iter().all(|group| !group.holds(gain));
+    let [of_gains, of_groups] = across::holm(
+        found.iter().map(|gain| alone(gain).then_some(gain.paired.test.p)),
+        groups.iter().map(Group::p),
+    );
+    table.rows.extend(found.iter().zip(&of_gains).map(|(gain, p)| gain.row(*p)));
+    let (of_paper, others): (Vec<_>, Vec<_>) = found
+        .iter()
+        .zip(of_gains)
+        .filter_map(|(gain, p)| Some((gain, p?)))
+        .partition(|(gain, _)| gain.of_paper());
     let mut verdicts = Vec::new();
-    if !of_paper.is_empty() || others.is_empty() {
+    if !of_paper.is_empty() || found.is_empty() {
         verdicts.push(against_paper(&of_paper));
     }
     if !others.is_empty() {
-        verdicts.push(alone(&others));
+        verdicts.push(of_others(&others));
     }
-    (table, verdicts)
+    verdicts.extend(groups.iter().zip(&of_groups).map(|(group, p)| group.verdict(*p)));
+    let mut tables = vec![table];
+    tables.extend(one_shape_trainings::table(&groups, &of_groups));
+    (tables, verdicts)
 }
 
 fn gains(book: &Book) -> Vec<Gain<'_>> {
@@ -111,7 +148,8 @@ fn gains(book: &Book) -> Vec<Gain<'_>> {
                 let cell = |n: &NetworkFacts| plain(book, &n.name, set, Some(explainer));
                 let (one, every) = (cell(single)?, wholes.iter().find_map(|n| cell(n))?);
                 let paired = matching(every, one, shape_word(shape))?;
-                Some(Gain { single, set, explainer, paired })
+                let complete = [one, every].iter().all(|e| e.points.len() >= e.asked);
+                Some(Gain { single, every: &every.network, set, explainer, paired, complete })
             });
             found.extend(gain);
         }
@@ -140,7 +178,8 @@ fn against_paper(found: &Tested<'_, '_>) -> Verdict {
         let why = "no networks trained on CMC, CMT or CMR beside one trained on CM";
         return not_measured(WHAT, Some(published()), why);
     }
-    let rulings: Vec<Ruling> = found.iter().map(|(gain, _)| gain.ruling()).collect();
+    let rulings: Vec<Ruling> =
+        found.iter().map(|(gain, _)| ruling(gain.paired.difference.ci95)).collect();
     Verdict {
         what: WHAT.to_owned(),
         published: Some(published()),
@@ -152,7 +191,7 @@ fn against_paper(found: &Tested<'_, '_>) -> Verdict {
     }
 }
 
-fn alone(found: &Tested<'_, '_>) -> Verdict {
+fn of_others(found: &Tested<'_, '_>) -> Verdict {
     let sure = |(gain, p): &(&Gain<'_>, f64)| beside_zero(gain.paired.difference.ci95) && *p < 0.05;
     Verdict {
         what: format!("{WHAT}, {OF_OTHERS}"),
@@ -220,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_gain_of_networks_that_the_paper_does_not_have_is_sure_in_a_direction_or_not() {
-        let verdicts = |entries| table(&Book { entries, ..Book::default() }).1;
+        let verdicts = |entries| tables(&Book { entries, ..Book::default() }).1;
         for (gain, ruling) in
             [(0.2, Ruling::Answered), (-0.05, Ruling::Answered), (0.0, Ruling::Undecided)]
         {
@@ -251,7 +290,7 @@ mod tests {
             cell(&seeded("own", "resnet50", "CM", Some(1)), 0.0),
             cell(&seeded("one", "resnet50", "CMT", Some(1)), 0.05),
         ];
-        let rows = table(&Book { entries, ..Book::default() }).0.rows;
+        let rows = tables(&Book { entries, ..Book::default() }).0.remove(0).rows;
         assert_eq!(rows.len(), 1);
         assert!(rows[0][8].shown().starts_with("+0.0500"), "{rows:?}");
     }

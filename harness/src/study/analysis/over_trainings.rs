@@ -3,14 +3,10 @@
 //! Two networks differ by what they were trained on and by the training itself. Over frames, however many, the two cannot be told
 //! apart; the mean differences of pairs from several seeds scatter by the training alone.
 
-use std::collections::BTreeMap;
-
-use statrs::distribution::{ContinuousCDF as _, StudentsT};
-
+use super::across::{Across, Recipe, Training as _, recipes};
 use super::contrast_row::Row;
 use super::contrast_rule::{published, published_or_not, rule};
-use super::{level_letter, mean, not_measured, title};
-use crate::stats::MeanInterval;
+use super::{level_letter, not_measured, title};
 use crate::study::finding::{Item, Mark, Table, Verdict};
 
 /// Pairs of two seeds or more of one architecture, number format and level, by one method on one test set.
@@ -18,45 +14,20 @@ pub(super) struct Group<'r> {
     first: &'r Row<'r>,
     /// A pair of each seed whose cells are complete.
     trainings: Vec<&'r Row<'r>>,
-    /// Mean difference over frames of each of them.
-    differences: Vec<f64>,
-    /// Over the seeds; none if there are not two.
-    mean: Option<MeanInterval>,
+    /// Mean differences over frames of them.
+    across: Across,
 }
 
 /// All groups, in the order of the rows.
 pub(super) fn groups<'r>(rows: &'r [Row<'r>]) -> Vec<Group<'r>> {
-    let mut kinds: Vec<Vec<&Row<'_>>> = Vec::new();
-    for row in rows {
-        match kinds.iter_mut().find(|kind| kind.iter().any(|other| other.is_training_of(row))) {
-            Some(kind) => kind.push(row),
-            None => kinds.push(vec![row]),
-        }
-    }
-    kinds.iter().filter_map(|kind| Group::new(kind)).collect()
+    let group = |Recipe { first, trainings }: Recipe<'r, Row<'r>>| {
+        let across = Across::new(trainings.iter().map(|r| r.paired.difference.mean).collect());
+        Group { first, trainings, across }
+    };
+    recipes(rows).into_iter().map(group).collect()
 }
 
-impl<'r> Group<'r> {
-    /// None for a single seed, and for pairs whose seeds nobody tells: they may share a training.
-    fn new(rows: &[&'r Row<'r>]) -> Option<Self> {
-        let mut seeds: BTreeMap<u64, &'r Row<'r>> = BTreeMap::new();
-        for &row in rows {
-            let Some(seed) = row.seed() else { continue };
-            let kept = seeds.entry(seed).or_insert(row);
-            if row.complete && !kept.complete {
-                *kept = row;
-            }
-        }
-        if seeds.len() < 2 {
-            return None;
-        }
-        let trainings: Vec<&Row<'_>> = seeds.into_values().filter(|row| row.complete).collect();
-        let differences: Vec<f64> =
-            trainings.iter().map(|row| row.paired.difference.mean).collect();
-        let mean = mean(&differences).filter(|m| m.n > 1);
-        Some(Self { first: rows.first().copied()?, trainings, differences, mean })
-    }
-
+impl Group<'_> {
     /// Whether a row is one of the trainings, complete or not.
     pub(super) fn holds(&self, row: &Row<'_>) -> bool {
         self.first.is_training_of(row)
@@ -69,7 +40,7 @@ impl<'r> Group<'r> {
 
     /// Two-sided p-value of no difference by Student's t over the seeds.
     pub(super) fn p(&self) -> Option<f64> {
-        self.mean.as_ref().map(p)
+        self.across.p()
     }
 
     /// `resnet50 (int8-qdq), GradCAM, level F`.
@@ -81,32 +52,16 @@ impl<'r> Group<'r> {
         &self.first.correlated.architecture
     }
 
-    /// Smallest and largest difference of a seed.
-    fn ends(&self) -> [f64; 2] {
-        let of = |pick: fn(f64, f64) -> f64| self.differences.iter().copied().reduce(pick);
-        [of(f64::min), of(f64::max)].map(|end| end.unwrap_or(f64::NAN))
-    }
-
-    fn found(&self, p_holm: Option<f64>) -> Option<String> {
-        let (m, p) = (self.mean?, p_holm?);
-        let [least, most] = self.ends();
-        Some(format!(
-            "{} over {} trainings of each set, p (Holm) {}; single ones {least:+.4} to {most:+.4}",
-            Item::difference(Some(m)).shown(),
-            m.n,
-            Item::P(p).shown()
-        ))
-    }
-
     /// What the trainings say together.
     pub(super) fn verdict(&self, p_holm: Option<f64>) -> Verdict {
         let what = format!("{}: correlated against uncorrelated, over trainings", self.name());
         let published = published(self.architecture());
-        let (Some(m), Some(p), Some(found)) = (self.mean, p_holm, self.found(p_holm)) else {
+        let across = &self.across;
+        let (Some(m), Some(p), Some(found)) = (across.mean(), p_holm, across.found(p_holm)) else {
             let why = "needs two seeds or more whose cells are complete";
             return not_measured(&what, published, why);
         };
-        let (ruling, rule) = rule(self.architecture(), &self.differences, m.ci95, p);
+        let (ruling, rule) = rule(self.architecture(), across.values(), m.ci95, p);
         Verdict {
             what,
             published,
@@ -121,7 +76,7 @@ impl<'r> Group<'r> {
 
     /// The mean over the seeds. Of two the interval (12.7 standard errors) would hide all others and is left out.
     pub(super) fn mark(&self) -> Option<Mark> {
-        let m = self.mean?;
+        let m = self.across.mean()?;
         let (set, level) = (self.first.set, level_letter(self.first.level));
         Some(Mark {
             name: format!("{} on {set}, level {level}, over {} trainings", self.first.name(), m.n),
@@ -134,15 +89,7 @@ impl<'r> Group<'r> {
     fn items(&self, p_holm: Option<f64>) -> Vec<Item> {
         let c = self.first.correlated;
         let networks: Vec<String> = self.trainings.iter().map(|row| row.networks()).collect();
-        let [least, most] = self.ends().map(|end| {
-            let value = Some(end).filter(|end| end.is_finite());
-            value.map_or(Item::Nothing, |value| Item::Number {
-                value,
-                ci95: None,
-                decimals: 4,
-                signed: true,
-            })
-        });
+        let [least, most] = self.across.ends();
         vec![
             Item::text(&c.architecture),
             Item::text(&c.precision),
@@ -150,7 +97,7 @@ impl<'r> Group<'r> {
             Item::text(self.first.set),
             Item::text(title(self.first.explainer)),
             Item::Count(self.trainings.len()),
-            Item::difference(self.mean),
+            Item::difference(self.across.mean()),
             least,
             most,
             Item::text(published_or_not(&c.architecture)),
@@ -158,15 +105,6 @@ impl<'r> Group<'r> {
             Item::p(p_holm),
             Item::text(networks.join("; ")),
         ]
-    }
-}
-
-/// Two-sided, Student's t. Seeds that do not scatter at all are no trainings of their own: no evidence.
-fn p(m: &MeanInterval) -> f64 {
-    let error = m.deviation.unwrap_or(0.0) / (m.n as f64).sqrt();
-    match StudentsT::new(0.0, 1.0, m.n as f64 - 1.0) {
-        Ok(student) if error > 0.0 => 2.0 * student.cdf(-(m.mean / error).abs()),
-        _ => 1.0,
     }
 }
 
@@ -199,7 +137,7 @@ pub(super) fn table(groups: &[Group<'_>], holm: &[Option<f64>]) -> Option<Table>
 pub(super) fn headline(groups: &[(&Group<'_>, Option<f64>)]) -> Option<String> {
     let each: Vec<String> = groups
         .iter()
-        .filter_map(|(group, p)| Some(format!("{}: {}", group.name(), group.found(*p)?)))
+        .filter_map(|(group, p)| Some(format!("{}: {}", group.name(), group.across.found(*p)?)))
         .collect();
     (!each.is_empty())
         .then(|| format!("Uncorrelated less correlated training: {}", each.join("; ")))
@@ -350,12 +288,5 @@ mod tests {
         assert_eq!(f.verdicts[0].ruling, Ruling::Missing);
         assert_eq!(f.headline, None);
         assert_eq!(f.tables[1].rows[0][6], Item::Nothing);
-    }
-
-    #[test]
-    fn seeds_without_any_scatter_are_no_evidence() {
-        let of = |values: &[f64]| p(&mean(values).unwrap());
-        assert!((of(&[0.010, 0.012, 0.014]) - 0.009_130).abs() < 1e-5);
-        assert!((of(&[0.25, 0.25]) - 1.0).abs() < 1e-12);
     }
 }

@@ -3,7 +3,7 @@
 use super::alike::Measure;
 use super::shares::{self, ShareDifference};
 use super::twins::{Twin, twins};
-use super::{SEED, differences, empty, mean, not_measured, paired, title};
+use super::{SEED, differences, empty, holm, mean, not_measured, paired, title};
 use crate::stats::{self, Equivalence};
 use crate::study::book::{Book, Point};
 use crate::study::finding::{Figure, Finding, Item, Mark, Ruling, Table, Verdict};
@@ -183,14 +183,6 @@ fn names(twin: &Twin<'_>) -> Vec<Item> {
         Item::text(&twin.integer.data.set),
         Item::text(title(twin.explainer)),
     ]
-}
-
-/// Holm's adjustment over the tests that could be made.
-fn holm(p: impl Iterator<Item = Option<f64>>) -> Vec<Option<f64>> {
-    let raw: Vec<Option<f64>> = p.collect();
-    let made: Vec<f64> = raw.iter().flatten().copied().collect();
-    let mut adjusted = stats::holm(&made).into_iter();
-    raw.into_iter().map(|p| p.and_then(|_| adjusted.next())).collect()
 }
 
 fn correlation(a: &Point, b: &Point) -> Option<f64> {

@@ -1,0 +1,154 @@
+//! One number a training, over the seeds: their mean by Student's t, and how far the single ones lie apart.
+
+use std::collections::BTreeMap;
+
+use statrs::distribution::{ContinuousCDF as _, StudentsT};
+
+use super::mean;
+use crate::stats::MeanInterval;
+use crate::study::finding::Item;
+
+/// A comparison of networks that may have been trained with several seeds.
+pub(super) trait Training {
+    /// Whether both ask the same of one recipe, so that they are trainings of it.
+    fn is_training_of(&self, other: &Self) -> bool;
+
+    /// The seed of all networks in it, if somebody tells that of each.
+    fn seed(&self) -> Option<u64>;
+
+    /// Whether all cells have the frames that were asked for.
+    fn is_complete(&self) -> bool;
+}
+
+/// What was trained with two seeds or more.
+pub(super) struct Recipe<'r, R> {
+    pub(super) first: &'r R,
+    /// One of each seed whose cells are complete, by seed.
+    pub(super) trainings: Vec<&'r R>,
+}
+
+/// All of them, in the order of the rows. Trainings whose seeds nobody tells may be one training: they make no recipe.
+pub(super) fn recipes<R: Training>(rows: &[R]) -> Vec<Recipe<'_, R>> {
+    let mut kinds: Vec<Vec<&R>> = Vec::new();
+    for row in rows {
+        match kinds.iter_mut().find(|kind| kind.iter().any(|other| other.is_training_of(row))) {
+            Some(kind) => kind.push(row),
+            None => kinds.push(vec![row]),
+        }
+    }
+    kinds.iter().filter_map(|kind| recipe(kind)).collect()
+}
+
+fn recipe<'r, R: Training>(rows: &[&'r R]) -> Option<Recipe<'r, R>> {
+    let mut seeds: BTreeMap<u64, &'r R> = BTreeMap::new();
+    for &row in rows {
+        let Some(seed) = row.seed() else { continue };
+        let kept = seeds.entry(seed).or_insert(row);
+        if row.is_complete() && !kept.is_complete() {
+            *kept = row;
+        }
+    }
+    if seeds.len() < 2 {
+        return None;
+    }
+    let trainings = seeds.into_values().filter(|row| row.is_complete()).collect();
+    Some(Recipe { first: rows.first().copied()?, trainings })
+}
+
+/// Holm's adjustment over the tests that decide: those of rows that stand alone, and those over the seeds of a recipe.
+pub(super) fn holm(
+    alone: impl IntoIterator<Item = Option<f64>>,
+    over_seeds: impl IntoIterator<Item = Option<f64>>,
+) -> [Vec<Option<f64>>; 2] {
+    let mut both: Vec<Option<f64>> = alone.into_iter().collect();
+    let rows = both.len();
+    both.extend(over_seeds);
+    let mut adjusted = super::holm(both);
+    let over_seeds = adjusted.split_off(rows);
+    [adjusted, over_seeds]
+}
+
+/// Mean differences over frames of the trainings of one recipe, one a seed.
+pub(super) struct Across {
+    values: Vec<f64>,
+    /// None if there are not two.
+    mean: Option<MeanInterval>,
+}
+
+impl Across {
+    pub(super) fn new(values: Vec<f64>) -> Self {
+        let mean = mean(&values).filter(|m| m.n > 1);
+        Self { values, mean }
+    }
+
+    /// One of each training.
+    pub(super) fn values(&self) -> &[f64] {
+        &self.values
+    }
+
+    /// Over the seeds; none if there are not two.
+    pub(super) const fn mean(&self) -> Option<MeanInterval> {
+        self.mean
+    }
+
+    /// Two-sided p-value of no difference by Student's t over the seeds.
+    pub(super) fn p(&self) -> Option<f64> {
+        self.mean.as_ref().map(p)
+    }
+
+    /// Smallest and largest of a seed, signed.
+    pub(super) fn ends(&self) -> [Item; 2] {
+        let of = |pick: fn(f64, f64) -> f64| self.values.iter().copied().reduce(pick);
+        [of(f64::min), of(f64::max)].map(|end| {
+            end.map_or(Item::Nothing, |value| Item::Number {
+                value,
+                ci95: None,
+                decimals: 4,
+                signed: true,
+            })
+        })
+    }
+
+    /// Mean, number of trainings, p-value and ends in words.
+    pub(super) fn found(&self, p_holm: Option<f64>) -> Option<String> {
+        let (m, p) = (self.mean?, p_holm?);
+        let [least, most] = self.ends().map(|end| end.shown());
+        Some(format!(
+            "{} over {} trainings of each set, p (Holm) {}; single ones {least} to {most}",
+            Item::difference(Some(m)).shown(),
+            m.n,
+            Item::P(p).shown()
+        ))
+    }
+}
+
+/// Two-sided, Student's t. Seeds that do not scatter at all are no trainings of their own: no evidence.
+fn p(m: &MeanInterval) -> f64 {
+    let error = m.deviation.unwrap_or(0.0) / (m.n as f64).sqrt();
+    match StudentsT::new(0.0, 1.0, m.n as f64 - 1.0) {
+        Ok(student) if error > 0.0 => 2.0 * student.cdf(-(m.mean / error).abs()),
+        _ => 1.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_without_any_scatter_are_no_evidence() {
+        let of = |values: &[f64]| Across::new(values.to_vec()).p().unwrap();
+        // 0.012, t = 10.392 of 2 degrees of freedom: p = 1 - t / sqrt(2 + t^2)
+        assert!((of(&[0.010, 0.012, 0.014]) - 0.009_130).abs() < 1e-5);
+        assert!((of(&[0.25, 0.25]) - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn one_training_has_neither_mean_nor_p_value() {
+        let one = Across::new(vec![0.02]);
+        assert_eq!((one.p(), one.found(Some(0.01))), (None, None));
+        assert!(one.mean().is_none());
+        assert_eq!(one.ends().map(|end| end.shown()), ["+0.0200", "+0.0200"]);
+        assert_eq!(Across::new(Vec::new()).ends(), [Item::Nothing, Item::Nothing]);
+    }
+}
