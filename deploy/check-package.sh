@@ -23,10 +23,13 @@ inside roadgaze --version
 inside getent passwd roadgaze
 for file in /usr/share/man/man1/roadgaze-run.1.gz /usr/share/bash-completion/completions/roadgaze \
     /usr/share/zsh/vendor-completions/_roadgaze /usr/share/fish/vendor_completions.d/roadgaze.fish \
-    /usr/share/roadgaze/targets/arm-board.toml /usr/share/roadgaze/zoo/resnet50-cf.onnx; do
+    /usr/share/roadgaze/targets/arm-board.toml /usr/share/roadgaze/zoo/resnet50-cf.onnx \
+    /usr/share/roadgaze/zoo/small/resnet-tiny-cf-seed1.onnx; do
     inside test -s "$file"
     echo "$file"
 done
+inside sh -c 'roadgaze study small --list >/tmp/cells && ! grep "no network" /tmp/cells'
+echo "all networks of the plan small"
 inside sh -c 'echo "unit: $(ls /lib/systemd/system/roadgaze.service /usr/lib/systemd/system/roadgaze.service 2>/dev/null | head -n 1)"'
 
 step "run, as the service's user"

@@ -197,6 +197,8 @@ impl Net {
     /// Gives each reader of weights and biases its own copy, since folding changes them.
     fn unshare_weights(&mut self) {
         let mut seen: HashMap<String, usize> = HashMap::new();
+        let made: BTreeSet<String> =
+            self.nodes.iter().flat_map(|node| node.output.iter().cloned()).collect();
         for node in &mut self.nodes {
             let first = match node.op_type.as_str() {
                 "Conv" | "Gemm" | "MatMul" => 1,
@@ -210,6 +212,10 @@ impl Net {
                 if *count > 1 && tensor.data_type == element::FLOAT {
                     let mut copy = tensor.clone();
                     copy.name = format!("{input}_{count}");
+                    // exporters number their weights in the same way
+                    while self.weights.contains_key(&copy.name) || made.contains(&copy.name) {
+                        copy.name.push_str("_copy");
+                    }
                     input.clone_from(&copy.name);
                     self.weights.insert(copy.name.clone(), copy);
                 }
@@ -323,5 +329,25 @@ pub(crate) mod tests {
             (links.maker("a"), links.only_reader("a"), links.readers("x").len()),
             (Some(0), Some(1), 1)
         );
+    }
+
+    #[test]
+    fn a_copy_of_a_shared_weight_takes_the_name_of_no_other() {
+        let nodes = vec![
+            conv("x", "w", "", "a"),
+            conv("a", "w_2", "", "b"),
+            conv("b", "w", "", "w_2_copy"),
+            conv("w_2_copy", "w_2", "", "y"),
+        ];
+        let mut proto = proto_of(nodes, "y");
+        let weight = |name, value| crate::tensor::of_floats(name, &[1, 1, 1, 1], &[value]);
+        proto.graph.as_mut().unwrap().initializer = vec![weight("w", 2.0), weight("w_2", 3.0)];
+        let net = Net::new(proto, "test").unwrap();
+        let values: Vec<Vec<f32>> =
+            net.nodes.iter().map(|n| net.floats(input(n, 1)).unwrap().0).collect();
+        assert_eq!(values, [[2.0], [3.0], [2.0], [3.0]]);
+        let names: BTreeSet<&str> = net.nodes.iter().map(|n| input(n, 1)).collect();
+        assert_eq!(names.len(), 4, "{names:?}");
+        assert!(!names.contains("w_2_copy"), "{names:?}");
     }
 }

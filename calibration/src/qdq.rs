@@ -66,7 +66,8 @@ pub(crate) fn emit(
             at.get(&position).and_then(|l| Some((*l, layers.get(&l.name)?)))
         {
             writer.weight(net, layer, quantized);
-            if layer.add.is_none() {
+            // a MatMul has no third input; without an Add behind it there is no bias either
+            if layer.add.is_none() && layer.op_type != "MatMul" {
                 let bias = writer.bias(layer, quantized);
                 node.input.truncate(2);
                 node.input.push(bias);
@@ -208,5 +209,22 @@ mod tests {
         assert!(!stored.contains(&"a.weight") && stored.contains(&"b.weight"), "{stored:?}");
         let values = emit(&net, &plan, &grids, &layers, Form::Values).graph.unwrap();
         assert_eq!(values.node.len(), expected.len() - 2, "no nodes for weights");
+    }
+
+    #[test]
+    fn a_product_without_bias_gets_none() {
+        let mut net = net_of(vec![node("MatMul", &["x", "a.weight"], "y")], "y");
+        net.set_floats("a.weight", &[3, 2], &[1.0; 6]);
+        let plan = Placement::new(&net, &[]).unwrap();
+        let grids = BTreeMap::from([("x".to_owned(), Grid { scale: 0.5, zero_point: 3 })]);
+        let shape = Shape { dims: &[3, 2], axis: 1, groups: 1 };
+        let settings = WeightSettings { bits: 7, range: WeightRange::Max };
+        let layer = quantize(&[1.0; 6], shape, None, 0.5, None, settings);
+        let layers = BTreeMap::from([("a".to_owned(), layer)]);
+        for form in [Form::Codes, Form::Values] {
+            let graph = emit(&net, &plan, &grids, &layers, form).graph.unwrap();
+            let product = graph.node.last().unwrap();
+            assert_eq!(product.input, ["x_dequantized", "a.weight"], "{form:?}");
+        }
     }
 }

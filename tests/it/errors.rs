@@ -214,6 +214,31 @@ fn a_folder_that_holds_a_run_is_not_overwritten_and_not_mixed_with_another() {
 }
 
 #[test]
+fn a_slip_beside_overwrite_does_not_cost_the_run_that_is_there() {
+    let (folder, model) = network();
+    let out = folder.path().join("out");
+    let mut first = roadgaze(&["run", "--model", &model, "--frames", "1", "--attribute", "none"]);
+    let (code, _, stderr) = outcome(first.arg("--out").arg(&out));
+    assert_eq!(code, Some(0), "{stderr}");
+    let before = fs::read(out.join("run.sqlite")).unwrap();
+    for arguments in [
+        &["--model", "no-such-network"][..],
+        &["--model", &model, "--data", "synthetic:CF/tset"],
+        &["--model", &model, "--frames", "99999"],
+        &["--model", &model, "--attribute", "kernel-shap", "--shap-evals", "3"],
+    ] {
+        let mut command = roadgaze(&["run", "--overwrite", "--out", out.to_str().unwrap()]);
+        let (code, stdout, stderr) = outcome(command.args(arguments));
+        assert_eq!(code, Some(2), "{arguments:?}: {stdout}{stderr}");
+        assert!(out.join("report.html").is_file(), "{arguments:?}");
+        assert_eq!(fs::read(out.join("run.sqlite")).unwrap(), before, "{arguments:?}");
+    }
+    let mut again = roadgaze(&["run", "--model", &model, "--frames", "2", "--attribute", "none"]);
+    let (code, _, stderr) = outcome(again.arg("--overwrite").arg("--out").arg(&out));
+    assert_eq!(code, Some(0), "{stderr}");
+}
+
+#[test]
 fn wrong_usage_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let model = manifest("resnet-micro");

@@ -11,6 +11,7 @@ mod errors;
 mod evidence_pack;
 mod exports;
 mod faults;
+mod forged_pack;
 mod golden_desktop;
 mod help;
 mod hostile;

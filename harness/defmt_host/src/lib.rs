@@ -127,12 +127,16 @@ impl Log {
         Self::open(File::create(path)?)
     }
 
-    /// Append to a file, which may hold frames of an earlier part of the same run.
+    /// Append to a file, which may hold frames of an earlier part of the same run. It is locked until the log is finished, so
+    /// that another process can see that somebody writes it.
     ///
     /// # Errors
     /// As [`Log::create`].
     pub fn append(path: &Path) -> io::Result<Self> {
-        Self::open(File::options().create(true).append(true).open(path)?)
+        let file = File::options().create(true).append(true).open(path)?;
+        // a lock is no more than a sign: a file system without locks must not keep a run from its log
+        drop(file.try_lock());
+        Self::open(file)
     }
 
     #[expect(clippy::disallowed_methods, reason = "the epoch of the log's own time stamps")]

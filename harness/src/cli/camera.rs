@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::Outcome;
 use crate::clock::{self, Clock};
-use crate::feed::remote::{LinkAddress, ServeReport, ServeSettings, Transport, serve};
+use crate::feed::remote::{LinkAddress, LinkFailure, ServeReport, ServeSettings, Transport, serve};
 use crate::feed::scenario::PolicyName;
 use crate::feed::wire::Greeting;
 use crate::feed::{Filming, Pace, Preloaded, Scenario};
@@ -38,7 +38,7 @@ pub(super) struct CameraArgs {
     /// Frames to show, the first ones of the data set
     #[arg(long, value_name = "N", default_value_t = 82)]
     frames: u32,
-    /// Frames a second [default: that of the scenario, else 30]; 0: as fast as they are taken
+    /// Frames a second [default: that of the scenario, else 30]; 0: as fast as they are taken, over TCP alone
     #[arg(long, value_name = "FPS")]
     fps: Option<f64>,
     /// What camera, cable and queue are like, and what goes wrong: a TOML file
@@ -68,6 +68,12 @@ pub(super) fn execute(args: &CameraArgs) -> anyhow::Result<Outcome> {
     if !(0.0..=1.0).contains(&args.lose) || (args.lose > 0.0 && address.transport == Transport::Tcp)
     {
         bail!("--lose: a share of 0 to 1 expected, with --udp, {} found for {address}", args.lose);
+    }
+    if lockstep && address.transport == Transport::Udp {
+        bail!(
+            "--fps 0: --tcp expected, {address} found: a receiver of datagrams cannot slow the camera down, \
+             so that most frames would be lost"
+        );
     }
     let source = open(args)?;
     let frames = usize::try_from(args.frames).unwrap_or(usize::MAX);
@@ -101,11 +107,15 @@ pub(super) fn execute(args: &CameraArgs) -> anyhow::Result<Outcome> {
         only: None,
     };
     let stop = || signals.stopped();
-    let report = serve(&filming, &greeting, &settings, &stop, &mut |socket| {
+    let served = serve(&filming, &greeting, &settings, &stop, &mut |socket| {
         let address = LinkAddress { socket, ..address.clone() };
         super::tell(&format!("serving {} frames of {} at {address}", args.frames, greeting.name));
-    })?;
-    tell_how(args, &report)?;
+    });
+    if matches!(served, Err(LinkFailure::NoReceiver { .. })) && signals.stopped() {
+        super::tell("stopped before a receiver came");
+        return Ok(Outcome::Stopped);
+    }
+    tell_how(args, &served?)?;
     Ok(if signals.stopped() { Outcome::Stopped } else { Outcome::Done })
 }
 

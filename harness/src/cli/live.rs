@@ -194,9 +194,9 @@ impl FeedArgs {
             explain: cores_explain,
             explain_nice: self.explain_nice,
         };
+        let preload = self.preload.or_else(|| recorded.as_ref()?.preload);
         let replay = recorded.map(|recorded| recorded.replay);
         let explain_budget = self.explain_budget.map(budget).transpose()?;
-        let preload = self.preload;
         Ok(Some(Feed { scenario, pace, preload, explain, explain_budget, threads, replay }))
     }
 

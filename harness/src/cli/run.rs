@@ -1,5 +1,6 @@
 //! `roadgaze run`.
 
+use std::ffi::OsStr;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,13 +18,14 @@ use super::{Outcome, own_model};
 use crate::attribution::{Baseline, Estimator, Grid, Output};
 use crate::clock::Clock;
 use crate::feed::Preloaded;
-use crate::feed::remote::LinkFailure;
 use crate::report;
 use crate::report::budget::Budgets;
 use crate::run::{
-    self, Done, Job, Method, Replay, RunError, RunPlan, Sameness, Shard, Signals, Target,
-    TargetProfile,
+    self, Done, Explainer, Job, Method, Replay, RunError, RunPlan, Sameness, Shard, Signals,
+    Target, TargetProfile,
 };
+use crate::store::Stored;
+use crate::telemetry;
 
 /// Exit code after Ctrl-C, as shells have it.
 const STOPPED: i32 = 130;
@@ -164,15 +166,16 @@ pub(super) fn execute(args: RunArgs) -> anyhow::Result<Outcome> {
     plan.model = plan.model_in_zoo();
     own_model::offer_manifest(&plan.model, args.json)?;
     let folder = args.out.clone().unwrap_or_else(|| default_folder(&plan));
-    if args.overwrite {
-        remove_run(&folder)?;
-    }
     let network = open_network(&plan.model, args.isa)?;
     let source = match args.feed.camera {
         Some(_) => None,
         None => Some(open_source(&plan, &network, preload)?),
     };
     let signals = Arc::new(Signals::default());
+    if args.overwrite {
+        refuse_early(&plan, &network, source.as_deref(), &signals)?;
+        remove_run(&folder)?;
+    }
     end_on_ctrl_c(&signals)?;
     let job = Job {
         plan: &plan,
@@ -194,8 +197,8 @@ pub(super) fn execute(args: RunArgs) -> anyhow::Result<Outcome> {
         bar.finish();
         done
     };
-    if let Err(RunError::Link(LinkFailure::NoCamera { .. } | LinkFailure::OtherClasses { .. })) =
-        &done
+    if matches!(done, Err(RunError::Link(_)))
+        && Stored::open(&folder).is_ok_and(|run| run.frames.is_empty())
     {
         // nothing was received: the folder is free for the next attempt
         remove_run(&folder)?;
@@ -226,6 +229,22 @@ pub(super) fn execute(args: RunArgs) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Stopped);
     }
     Ok(if same && valid { Outcome::Done } else { Outcome::Missed })
+}
+
+/// What a run would be refused for at its beginning: a slip in the arguments must not cost the run that is there.
+fn refuse_early(
+    plan: &RunPlan,
+    network: &Network,
+    source: Option<&dyn FrameSource>,
+    signals: &Arc<Signals>,
+) -> Result<(), RunError> {
+    if let Some(source) = source {
+        network.manifest().check_classes(source.class_names())?;
+        plan.positions(source.len())?;
+    }
+    let plan = RunPlan { threads: 1, ..plan.clone() };
+    drop(Explainer::new(&plan, network, signals)?);
+    Ok(())
 }
 
 /// Open the network, with the integer kernels of one instruction set if one was asked for.
@@ -403,21 +422,23 @@ fn methods(list: &str) -> anyhow::Result<Vec<Method>> {
 /// A folder name that tells runs of other networks and data apart.
 fn default_folder(plan: &RunPlan) -> PathBuf {
     let plain = |text: &str| -> String {
-        let name = Path::new(text).file_stem().map_or_else(|| text.into(), |s| s.to_string_lossy());
         let keep = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' };
-        name.chars().map(keep).collect()
+        text.chars().map(keep).collect()
     };
+    // what follows a dot is part of the name (`resnet50-cf.f16`) unless it says what kind of file this is
+    let file = Path::new(&plan.model);
+    let file = match file.extension().and_then(OsStr::to_str) {
+        Some("onnx" | "toml") => file.file_stem(),
+        _ => file.file_name(),
+    };
+    let model = file.map_or_else(|| plan.model.as_str().into(), OsStr::to_string_lossy);
     let shard = plan.shard.map(|s| format!("-{}-of-{}", s.number, s.of)).unwrap_or_default();
-    PathBuf::from("runs").join(format!(
-        "{}-{}{shard}",
-        plain(&plan.model),
-        plain(&plan.data.replace([':', '/'], "-"))
-    ))
+    PathBuf::from("runs").join(format!("{}-{}{shard}", plain(&model), plain(&plan.data)))
 }
 
 /// Remove what a run has written, and nothing else.
 fn remove_run(folder: &Path) -> anyhow::Result<()> {
-    const FILES: [&str; 9] = [
+    const FILES: [&str; 7] = [
         crate::store::FILE_NAME,
         "run.sqlite-wal",
         "run.sqlite-shm",
@@ -425,11 +446,19 @@ fn remove_run(folder: &Path) -> anyhow::Result<()> {
         "report.html",
         "summary.part",
         "report.part",
-        run::TELEMETRY,
-        "telemetry.defmt.executable-sha256",
     ];
-    for name in FILES {
-        let path = folder.join(name);
+    let mut paths: Vec<PathBuf> = FILES.iter().map(|name| folder.join(name)).collect();
+    for log in telemetry::logs(&folder.join(run::TELEMETRY)) {
+        paths.push(telemetry::executable_hash_path(&log));
+        paths.push(log);
+    }
+    let games = folder.join(run::GAMES);
+    // not through a link, which could lead anywhere
+    if let (false, Ok(entries)) = (games.is_symlink(), std::fs::read_dir(&games)) {
+        let files = entries.flatten().map(|entry| entry.path());
+        paths.extend(files.filter(|file| file.extension() == Some(OsStr::new("game"))));
+    }
+    for path in paths {
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 bail!("{}: {error}", path.display())
@@ -437,5 +466,62 @@ fn remove_run(folder: &Path) -> anyhow::Result<()> {
             _ => {}
         }
     }
+    // only an empty folder can be removed this way: files of others keep it
+    drop(std::fs::remove_dir(&games));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_run_folder_tells_networks_and_data_apart() {
+        let folder = |model: &str, data: &str| {
+            let plan =
+                RunPlan { model: model.to_owned(), data: data.to_owned(), ..RunPlan::built_in() };
+            default_folder(&plan).display().to_string()
+        };
+        let cases = [
+            ("resnet50-cf", "synthetic:CF/test", "runs/resnet50-cf-synthetic-CF-test"),
+            ("resnet50-cf.f16", "synthetic:CF/test", "runs/resnet50-cf-f16-synthetic-CF-test"),
+            ("/nets/own.onnx", "signs", "runs/own-signs"),
+            ("own.toml", "signs.v1", "runs/own-signs-v1"),
+            ("own", "signs.v2", "runs/own-signs-v2"),
+            ("own", "camera 10.0.0.1:7100", "runs/own-camera-10-0-0-1-7100"),
+            ("own", "camera 10.0.0.1:7200", "runs/own-camera-10-0-0-1-7200"),
+        ];
+        for (model, data, expected) in cases {
+            assert_eq!(folder(model, data), expected);
+        }
+    }
+
+    #[test]
+    fn a_run_is_removed_with_its_games_and_logs_and_files_of_others_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let games = dir.path().join(run::GAMES);
+        std::fs::create_dir(&games).unwrap();
+        let ours = [
+            "run.sqlite",
+            "telemetry.defmt",
+            "telemetry.defmt.executable-sha256",
+            "telemetry.1.defmt",
+            "telemetry.1.defmt.executable-sha256",
+            "games/7.game",
+        ];
+        let others = ["notes.txt", "games/notes.txt"];
+        for name in ours.iter().chain(&others) {
+            std::fs::write(dir.path().join(name), "x").unwrap();
+        }
+        remove_run(dir.path()).unwrap();
+        for name in ours {
+            assert!(!dir.path().join(name).exists(), "{name}");
+        }
+        for name in others {
+            assert!(dir.path().join(name).exists(), "{name}");
+            std::fs::remove_file(dir.path().join(name)).unwrap();
+        }
+        remove_run(dir.path()).unwrap();
+        assert!(!games.exists());
+    }
 }

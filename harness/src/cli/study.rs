@@ -11,6 +11,7 @@ use clap::Args;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use models::zoo;
 
 use super::Outcome;
 use crate::clock::Clock;
@@ -71,6 +72,11 @@ pub(super) fn execute(args: &StudyArgs) -> anyhow::Result<Outcome> {
     }
     let folder = args.out.clone().unwrap_or_else(|| default_folder(&args.plan));
     let cells = study::cells(&plan)?;
+    if !args.collect
+        && let Some(note) = missing(&cells)
+    {
+        super::tell(&note);
+    }
     if args.list {
         super::print(&list(&folder, &study::shard(cells, args.shard))?.to_string());
         return Ok(Outcome::Done);
@@ -98,6 +104,21 @@ pub(super) fn execute(args: &StudyArgs) -> anyhow::Result<Outcome> {
     }
     all_run(&failed, cells.len())?;
     Ok(Outcome::Done)
+}
+
+/// Which networks cannot be used, and where they could come from; that is no error, but must not go unnoticed.
+fn missing(cells: &[Cell]) -> Option<String> {
+    let own = cells.iter().filter(|cell| cell.import.is_none());
+    let missing: BTreeMap<&str, &str> = own
+        .filter_map(|cell| Some((cell.plan.model.as_str(), cell.network.missing.as_deref()?)))
+        .collect();
+    let (_, why) = missing.first_key_value()?;
+    Some(format!(
+        "networks that cannot be used, whose cells are left out: {}; the first: {why}; what comes with roadgaze lies in \
+         models/zoo of its sources, and {}=FOLDER names another zoo",
+        missing.len(),
+        zoo::ZOO_VARIABLE
+    ))
 }
 
 /// Runs what is missing of the cells; gives why some could not be run, by their ids.
@@ -291,5 +312,33 @@ fn duration(seconds: f64) -> String {
         (0, 0, s) => format!("{s} s"),
         (0, m, s) => format!("{m} min {s:02} s"),
         (h, m, _) => format!("{h} h {m:02} min"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_that_is_not_there_is_told_with_the_remedy() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("plan.toml");
+        let text = "title = 'one'
+[[network]]
+name = 'a'
+model = 'not-there'
+[method.gradcam]
+attribute = 'gradcam'
+[[grid]]
+data = ['CF']
+methods = ['gradcam']
+frames = 1
+";
+        std::fs::write(&path, text).unwrap();
+        let cells = study::cells(&StudyPlan::open(path.to_str().unwrap()).unwrap()).unwrap();
+        let note = missing(&cells).unwrap();
+        assert!(note.contains("left out: 1; the first: not-there: no network"), "{note}");
+        assert!(note.contains("ROADGAZE_ZOO=FOLDER"), "{note}");
+        assert_eq!(missing(&[]), None);
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn write(stored: &Stored, run: &Path, path: &Path) -> Result<(), Expo
     let mut out = Out::new(file).map_err(|e| ExportError::write(path, e))?;
     let start = stored.settings.get("started_unix").and_then(|s| s.parse::<u64>().ok());
     let start = start.unwrap_or(0) * 1_000_000_000;
-    let period = period_nanos(stored);
+    let period = period_nanos(stored.settings.get("feed").map(String::as_str));
     let class = |id: u16| {
         let names = stored.settings.get("class_names").map_or("[]", String::as_str);
         let names: Vec<String> = serde_json::from_str(names).unwrap_or_default();
@@ -52,13 +52,22 @@ pub(super) fn write(stored: &Stored, run: &Path, path: &Path) -> Result<(), Expo
     out.writer.finish().map(drop).map_err(|e| ExportError::write(path, e))
 }
 
-fn period_nanos(stored: &Stored) -> u64 {
-    let realtime = stored.settings.get("set.live.realtime").is_some_and(|v| v == "true");
-    let scenario = stored.text("set.live.scenario");
-    match toml::from_str::<crate::feed::Scenario>(&scenario) {
-        Ok(scenario) if realtime => scenario.period_nanos(),
+/// Time between frames, from what a run says of its feed.
+fn period_nanos(feed: Option<&str>) -> u64 {
+    let feed: Value = feed.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+    match feed["fps"].as_f64() {
+        Some(fps) if (0.001..=1e6).contains(&fps) => rounded(1e9 / fps),
         _ => TENTH,
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a checked range, at most 1e12"
+)]
+const fn rounded(nanos: f64) -> u64 {
+    (nanos + 0.5) as u64
 }
 
 /// Device events, as far as this executable can read them.
@@ -229,4 +238,19 @@ fn strongest(a: &AttributionRow, (width, height): (u32, u32)) -> Option<[(f64, f
     let (w, h) = (f64::from(width) / f64::from(a.grid.1), f64::from(height) / f64::from(a.grid.0));
     let (x, y) = (column * w, row * h);
     Some([(x, y), (x + w, y), (x + w, y + h), (x, y + h)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_stand_at_the_period_of_their_camera() {
+        assert_eq!(period_nanos(Some("{\"fps\":30.0}")), 33_333_333);
+        assert_eq!(period_nanos(Some("{\"fps\":0.5}")), 2_000_000_000);
+        for without in [None, Some("{\"fps\":null}"), Some("{\"fps\":0.0}"), Some("{}"), Some("?")]
+        {
+            assert_eq!(period_nanos(without), TENTH, "{without:?}");
+        }
+    }
 }

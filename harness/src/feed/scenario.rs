@@ -329,6 +329,11 @@ impl Scenario {
         if micros > MAX_JITTER {
             return wrong("camera.jitter.micros", "0 to 10000000 (10 s)", micros.to_string());
         }
+        if let Some((name, expected, found)) =
+            self.camera.sensor.as_ref().and_then(SensorSettings::problem)
+        {
+            return wrong(&format!("camera.sensor.{name}"), expected, found);
+        }
         self.fault_plan().map(drop)
     }
 
@@ -499,6 +504,13 @@ mod tests {
             (
                 "[camera]\njitter = { kind = 'uniform', micros = 2147483648 }",
                 &["jitter.micros", "2147483648 found"],
+            ),
+            ("[camera.sensor]\ngain = nan", &["camera.sensor.gain", "0 to 1000", "NaN found"]),
+            ("[camera.sensor]\ntarget_level = -1.0", &["sensor.target_level", "-1 found"]),
+            ("[camera.sensor]\nexposure_micros = 0", &["sensor.exposure_micros", "0 found"]),
+            (
+                "[camera.sensor]\nexposure_range_micros = [9, 5]",
+                &["sensor.exposure_range_micros", "[9, 5] found"],
             ),
             ("[camera]\nfsp = 3", &["fsp"]),
         ] {

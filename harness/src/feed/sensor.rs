@@ -16,6 +16,9 @@ use datasets::rng::{Stream, normal_from_bits};
 use image::{GrayImage, RgbImage};
 use serde::{Deserialize, Serialize};
 
+/// Longest exposure, microseconds: the longest that f32 counts to the microsecond is a little above.
+const MAX_EXPOSURE: u32 = 16_000_000;
+
 /// What the sensor is like.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -53,6 +56,34 @@ impl Default for SensorSettings {
             bayer: false,
             rolling_shutter_pixels: 0.0,
         }
+    }
+}
+
+impl SensorSettings {
+    /// The first setting that is out of its range: its name, what is possible, and what was given.
+    #[must_use]
+    pub fn problem(&self) -> Option<(&'static str, &'static str, String)> {
+        const TIMES: &str = "1 to 16000000 (16 s)";
+        let range = self.exposure_range_micros;
+        let times = 1..=MAX_EXPOSURE;
+        if !times.contains(&self.exposure_micros) {
+            return Some(("exposure_micros", TIMES, self.exposure_micros.to_string()));
+        }
+        if range[0] > range[1] || !range.iter().all(|time| times.contains(time)) {
+            let expected = "shortest and longest, each 1 to 16000000 (16 s),";
+            return Some(("exposure_range_micros", expected, format!("{range:?}")));
+        }
+        [
+            ("gain", "0 to 1000", self.gain, 0.0_f32..=1e3),
+            ("auto_exposure_lag_frames", "0 to 1000000", self.auto_exposure_lag_frames, 0.0..=1e6),
+            ("target_level", "0 to 255", self.target_level, 0.0..=255.0),
+            ("full_well_electrons", "0 to 1000000000", self.full_well_electrons, 0.0..=1e9),
+            ("dark_noise_electrons", "0 to 1000000", self.dark_noise_electrons, 0.0..=1e6),
+            ("rolling_shutter_pixels", "-10000 to 10000", self.rolling_shutter_pixels, -1e4..=1e4),
+        ]
+        .into_iter()
+        .find(|(.., value, range)| !range.contains(value))
+        .map(|(name, expected, value, _)| (name, expected, value.to_string()))
     }
 }
 

@@ -7,6 +7,9 @@ use super::plot::{INK, PALETTE, draw, legend, mesh};
 
 /// Where the plot begins, right of its labels.
 const NAMES_LEFT: u32 = 78;
+/// Labels that the library sets along an axis at most, and decimals that they have here.
+const MOST_LABELS: f64 = 11.0;
+const MOST_DECIMALS: usize = 9;
 
 /// Named points.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,8 +82,8 @@ fn chart(
             .y_label_area_size(NAMES_LEFT - 8)
             .build_cartesian_2d(x_low..x_high, y_low..y_high)
             .map_err(|e| e.to_string())?;
-        let label = |span: f64| move |v: &f64| number(*v, span);
-        mesh(&mut chart, x_name, y_name, &label(x_high - x_low), &label(y_high - y_low))?;
+        let (x_label, y_label) = (labels(x_low, x_high), labels(y_low, y_high));
+        mesh(&mut chart, x_name, y_name, &x_label, &y_label)?;
         let straight = marks.iter().map(|&y| (y, 0.0)).chain(slopes.iter().copied());
         for (a, b) in straight {
             let ends = vec![(x_low, a + b * x_low), (x_high, a + b * x_high)];
@@ -92,9 +95,7 @@ fn chart(
                     .draw_series(LineSeries::new(s.points.iter().copied(), colour.stroke_width(2)))
                     .map_err(|e| e.to_string())?;
             }
-            let strength = if joined { 1.0 } else { 0.6 };
-            let points = s.points.iter();
-            let dots = points.map(|p| Circle::new(*p, 3, colour.mix(strength).filled()));
+            let dots = s.points.iter().map(|p| Circle::new(*p, 3, colour.filled()));
             chart.draw_series(dots).map_err(|e| e.to_string())?;
         }
         Ok(())
@@ -108,24 +109,28 @@ fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
     if margin > 0.0 { (low - margin, high + margin) } else { (low - 0.5, high + 0.5) }
 }
 
-/// As many decimals as the span of the axis asks for.
-pub(super) fn number(value: f64, span: f64) -> String {
-    let text = if span >= 20.0 {
-        format!("{value:.0}")
-    } else if span >= 0.5 {
-        format!("{value:.1}")
-    } else if span >= 0.05 {
-        format!("{value:.2}")
-    } else if span >= 0.005 {
-        format!("{value:.3}")
-    } else {
-        format!("{value:.1e}")
-    };
-    // a hair below zero is zero
-    match text.strip_prefix('-') {
-        Some(zero) if zero.chars().all(|c| matches!(c, '0' | '.')) => zero.to_owned(),
-        _ => text,
+/// Labels of an axis, with as many decimals as tell them apart.
+pub(super) fn labels(low: f64, high: f64) -> impl Fn(&f64) -> String {
+    let decimals = decimals(low, high);
+    move |value: &f64| {
+        let text = format!("{value:.decimals$}");
+        // a hair below zero is zero
+        match text.strip_prefix('-') {
+            Some(zero) if zero.chars().all(|c| matches!(c, '0' | '.')) => zero.to_owned(),
+            _ => text,
+        }
     }
+}
+
+/// Decimals of the labels: the library sets them at multiples of 1, 2 or 5 times a power of ten, as finely as there is room for.
+fn decimals(low: f64, high: f64) -> usize {
+    let count = |step: f64| (high / step).floor() - (low / step).ceil() + 1.0;
+    let (mut decimals, mut finer) = (0, 0.5);
+    while decimals < MOST_DECIMALS && count(finer) <= MOST_LABELS {
+        decimals += 1;
+        finer /= 10.0;
+    }
+    decimals
 }
 
 #[cfg(test)]
@@ -144,7 +149,6 @@ mod tests {
         assert_eq!(svg.matches("<circle").count(), 3);
         assert!(svg.contains("currentColor"));
         assert_eq!(lines("test", "x", "y", &[], &[]).unwrap(), "");
-        assert_eq!([number(-1e-17, 0.4), number(-0.05, 0.4)], ["0.00", "-0.05"]);
         // the legend stands above the plot: no name below the first line of the grid
         let y_of = |name: &str| -> u32 {
             let text = svg.split("<text").find(|t| t.contains(&format!(">\n{name}\n"))).unwrap();
@@ -154,5 +158,34 @@ mod tests {
         let flat = [Series { name: "a".to_owned(), points: vec![(1.0, 1.0)] }];
         let svg = lines("test", "x", "y", &flat, &[]).unwrap();
         assert!(svg.contains("<circle") && svg.contains("aria-label=\"y by x, lines for a\""));
+    }
+
+    #[test]
+    fn labels_of_an_axis_differ() {
+        let shown = |low: f64, high: f64, value: f64| labels(low, high)(&value);
+        assert_eq!([-1e-17, -0.05].map(|v| shown(-0.2, 0.2, v)), ["0.00", "-0.05"]);
+        // 0.45, 0.5, 0.55 ... where the span is above a half; 0.5, 1.0 ...; 0, 5 ...
+        assert_eq!(shown(0.41, 0.93, 0.55), "0.55");
+        assert_eq!(shown(-0.3, 5.3, 2.5), "2.5");
+        assert_eq!(shown(0.0, 41.0, 35.0), "35");
+        assert_eq!(shown(0.05, 0.78, 0.3), "0.3");
+        assert_eq!(shown(-0.00013, 0.00011, 0.0001), "0.00010");
+    }
+
+    #[test]
+    fn labels_of_a_drawn_axis_are_told_apart() {
+        for high in [0.47, 0.53, 0.61, 1.0, 1.3, 3.0, 7.0] {
+            let series = [Series { name: "a".to_owned(), points: vec![(0.0, 0.0), (1.0, high)] }];
+            let svg = lines("test", "x", "y", &series, &[]).unwrap();
+            let mut names: Vec<&str> = svg
+                .split("<text")
+                .skip(1)
+                .filter(|text| text.contains("text-anchor=\"end\""))
+                .filter_map(|text| text.split('\n').nth(1))
+                .collect();
+            let all = names.len();
+            names.dedup();
+            assert!(all > 3 && names.len() == all, "{high}: {names:?}");
+        }
     }
 }

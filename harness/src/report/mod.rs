@@ -5,8 +5,11 @@
 pub mod budget;
 pub mod chart;
 pub mod comparison;
+#[cfg(test)]
+pub(crate) mod contrast;
 mod gallery;
 pub mod interval_chart;
+pub mod mark_rows;
 mod page;
 mod picture;
 mod plot;

@@ -248,7 +248,7 @@ fn plots(stored: &Stored, summary: &Summary) -> Result<Markup, ReportError> {
                 (PreEscaped(latency))
                 div class="legend" {
                     @for (i, (stage, _)) in stages.iter().enumerate() {
-                        span class="dot" style=(format!("background:{}", plot::colour(i))) {} span { (stage.replace('_', " ")) }
+                        span class="key" { span class="dot" style=(format!("background:{}", plot::colour(i))) {} (stage.replace('_', " ")) }
                     }
                 }
             }

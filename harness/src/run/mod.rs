@@ -41,9 +41,7 @@ use crate::feed::{self, FilmError, Receiver, SLOTS, ScenarioError};
 use crate::report::budget::{Budgets, Verdict, judge};
 use crate::report::{self, ReportError, Summary};
 use crate::store::kernels::{self, INTEGER_KERNELS};
-use crate::store::{
-    AttributionRow, FrameRow, RunStore, Stage, StoreError, Stored, UNLOGGED, VERDICT,
-};
+use crate::store::{AttributionRow, FrameRow, RunStore, Stage, StoreError, Stored, VERDICT};
 use crate::telemetry;
 use crate::telemetry::device::Sampler;
 
@@ -248,6 +246,9 @@ pub fn run(
     let mut explainer =
         Explainer::new(job.plan, network, job.signals)?.with_games(job.folder.join(GAMES));
     let settings = describe(job, network, source, &explainer, asked.len());
+    let log_path = job.folder.join(TELEMETRY);
+    let file = |source| RunError::File { path: log_path.clone(), source };
+    telemetry::refuse_busy(&log_path).map_err(file)?;
     let mut store = if job.resume {
         RunStore::resume(job.folder, &settings, decides_results)?
     } else {
@@ -257,10 +258,10 @@ pub fn run(
         store.add_kernels(used)?;
     }
     store.add_plans(&explainer.plan_bodies()?)?;
-    let log_path = job.folder.join(TELEMETRY);
-    let file = |source| RunError::File { path: log_path.clone(), source };
     let executable = settings.get("hash.executable").map_or("", String::as_str);
     let log = telemetry::open_log(&log_path, executable.trim_matches('"')).map_err(file)?;
+    // the logger counts for the whole process, of which this run may be one of many
+    let unlogged_before = defmt_host::dropped();
     let clock = Clock::start();
     let sampler = Sampler::start(clock).map_err(file)?;
     let outcome = match (job.feed, source) {
@@ -279,6 +280,7 @@ pub fn run(
     };
     let samples = sampler.finish();
     let telemetry_end = log.finish();
+    let unlogged = defmt_host::dropped().saturating_sub(unlogged_before);
     let counters = outcome?;
     telemetry_end.map_err(file)?;
     store.add_device_samples(&samples)?;
@@ -286,7 +288,7 @@ pub fn run(
         DropReason::ALL.iter().map(|r| (r.name(), counters.dropped_by[*r as usize])).collect();
     let dropped = serde_json::to_string(&dropped).map_err(ReportError::Json)?;
     store.set("frames.dropped", &dropped)?;
-    store.set(UNLOGGED, &defmt_host::dropped().to_string())?;
+    store.add_unlogged(unlogged)?;
     store.settle()?;
     let (verdict, sameness) = judge_run(job, &store)?;
     store.finish()?;

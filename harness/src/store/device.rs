@@ -51,7 +51,7 @@ impl RunStore {
             seal::seal(&transaction, &seal::Item::Device)?;
             transaction.commit()
         };
-        insert().map_err(|source| StoreError::Database { path: path.to_owned(), source })
+        insert().map_err(|source| StoreError::database(path, source))
     }
 }
 
@@ -85,7 +85,7 @@ impl Stored {
                 })?
                 .collect()
         };
-        read().map_err(|source| StoreError::Database { path: path.to_owned(), source })
+        read().map_err(|source| StoreError::database(path, source))
     }
 }
 

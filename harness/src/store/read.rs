@@ -1,4 +1,5 @@
-//! Reading a run store back, for reports and comparisons; the file is opened read-only.
+//! Reading a run store back, for reports and comparisons. Nothing is written to it, but the file is opened for writing:
+//! SQLite must be able to take over the journal of a run that was cut off.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -459,6 +460,14 @@ pub(super) mod tests {
         drop(store);
         drop(RunStore::resume(dir.path(), &settings("7"), |_| true).unwrap());
         assert_eq!(Stored::open(dir.path()).unwrap().text("verdict"), "null");
+    }
+
+    #[test]
+    fn events_without_room_add_up_over_the_parts_of_a_run() {
+        let dir = tempfile::tempdir().unwrap();
+        RunStore::create(dir.path(), &settings("7")).unwrap().add_unlogged(3).unwrap();
+        RunStore::resume(dir.path(), &settings("7"), |_| true).unwrap().add_unlogged(2).unwrap();
+        assert_eq!(Stored::open(dir.path()).unwrap().settings[super::super::UNLOGGED], "5");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::metrics::Undefined;
 
 use super::kernels::{self, INTEGER_KERNELS};
 use super::seal::{self, Item};
-use super::{AttributionRow, FILE_NAME, FrameRow, SCHEMA, Stage, StoreError, VERDICT};
+use super::{AttributionRow, FILE_NAME, FrameRow, SCHEMA, Stage, StoreError, UNLOGGED, VERDICT};
 
 const TABLES: &str = "
 CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -175,6 +175,16 @@ impl RunStore {
         let stored = super::read::settings(&self.path, &self.db)?;
         let used = kernels::joined([stored.get(INTEGER_KERNELS), Some(now)]);
         self.set(INTEGER_KERNELS, &used)
+    }
+
+    /// Note device events that the log had no room for, beside those of earlier parts of the run.
+    ///
+    /// # Errors
+    /// If the database cannot be read or written.
+    pub fn add_unlogged(&self, events: u64) -> Result<(), StoreError> {
+        let stored = super::read::settings(&self.path, &self.db)?;
+        let before = stored.get(UNLOGGED).and_then(|count| count.parse().ok()).unwrap_or(0_u64);
+        self.set(UNLOGGED, &before.saturating_add(events).to_string())
     }
 
     /// Positions that are stored already.

@@ -6,274 +6,117 @@
 //! else                                    tabular
 //! ```
 //!
-//! What would be shrunk too far is turned by 90 degrees. A column of long texts is set in paragraphs. LaTeX breaks a page between rows
-//! alone, so a row that is longer than a page becomes several. The first line of a file names the packages that it needs. Widths are
-//! estimates in letters, since only LaTeX knows the font.
+//! What would be shrunk too far is turned by 90 degrees; what is too wide even then says in the caption what all its rows say, and if
+//! need be becomes parts with some of the columns each. Headings are broken at spaces, and a column of long texts is set in paragraphs.
+//! LaTeX breaks a page between rows alone, so a row that is longer than a page becomes several. The first line of a file names the
+//! packages that it needs. Widths are estimates in letters, since only LaTeX knows the font.
+
+mod layout;
 
 use super::finding::{Item, Table};
+use super::tables::{parts, without_alike};
+use layout::{Column, Layout, SHRUNK, SIDEWAYS, SLACK, heading, width_of};
 
-/// A way to lay the page: letters in a line at the size `\small`, and lines. A little less than there are, so that estimates may err.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Page {
-    letters: f64,
-    lines: usize,
-}
+/// A turned table is shrunk this far before it becomes parts: letters of 6 points.
+const LEAST_LEGIBLE: f64 = 1.5;
+/// All packages, in the order in which a file names those it needs.
+const PACKAGES: [&str; 7] =
+    ["booktabs", "array", "ragged2e", "graphicx", "longtable", "pdflscape", "rotating"];
 
-const UPRIGHT: Page = Page { letters: 75.0, lines: 40 };
-const SIDEWAYS: Page = Page { letters: 120.0, lines: 26 };
-
-/// A short table is shrunk this far before it is turned.
-const SHRUNK: f64 = 1.6;
-/// What is estimated as one line may be this much more.
-const SLACK: f64 = 1e-4;
-/// More columns than this are kept from growing out of the page, whatever the estimate.
-const MANY_COLUMNS: usize = 8;
-/// A text with more letters is set in a paragraph.
-const LONG_TEXT: usize = 34;
-/// Letters that a paragraph has at least.
-const LEAST_PARAGRAPH: usize = 12;
-/// Letters that the gaps beside a column take.
-const GAP: f64 = 1.8;
-/// Stands in the first column where a row goes on.
-const CONTINUED: &str = "\u{2026}";
-
-/// How a column is set.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Column {
-    Words,
-    Numbers,
-    /// So many letters wide.
-    Paragraph(f64),
-}
-
-/// How a table is set.
-#[derive(Debug)]
-struct Layout {
-    columns: Vec<Column>,
-    /// Rows, those that are longer than a page in several.
-    rows: Vec<Vec<Item>>,
-    /// Lines that each of them takes.
-    lines: Vec<usize>,
-    page: Page,
-    /// Width of the table over that of the page, before it is shrunk.
-    width: f64,
-}
-
-impl Layout {
-    fn of(table: &Table) -> Self {
-        let upright = Self::on(table, UPRIGHT);
-        let most = if upright.is_long() { 1.0 + SLACK } else { SHRUNK };
-        if upright.width > most { Self::on(table, SIDEWAYS) } else { upright }
+/// The table, or what is left of one that would be shrunk too far: in parts, and what all its rows say for the caption.
+fn narrowed(table: &Table) -> (Vec<Table>, String) {
+    let is_legible = |table: &Table| Layout::of(table).width <= LEAST_LEGIBLE + SLACK;
+    if is_legible(table) {
+        return (vec![table.clone()], String::new());
     }
-
-    fn on(table: &Table, page: Page) -> Self {
-        let count = table.header.len();
-        let texts = |i: usize| table.rows.iter().filter_map(move |row| row.get(i));
-        let letters: Vec<Vec<usize>> = (0..count)
-            .map(|i| texts(i).map(|item| item.shown().chars().count()).collect())
-            .collect();
-        let longest = |i: usize| letters[i].iter().copied().max().unwrap_or(0);
-        let is_long = |i: usize| longest(i) > LONG_TEXT && texts(i).all(is_words);
-        // longer texts get more room, but not in proportion, or short ones would have a word a line
-        let weight = |i: usize| {
-            let mean = letters[i].iter().sum::<usize>() as f64 / letters[i].len().max(1) as f64;
-            mean.max(1.0).sqrt()
-        };
-        let paragraphs: Vec<usize> = (0..count).filter(|&i| is_long(i)).collect();
-        let weights: f64 = paragraphs.iter().map(|&i| weight(i)).sum();
-        let fixed = (0..count)
-            .filter(|i| !paragraphs.contains(i))
-            .map(|i| longest(i).max(table.header[i].chars().count()) as f64)
-            .sum::<f64>()
-            + GAP * count as f64;
-        // what LaTeX cannot break would stand in the next column
-        let least = |i: usize| {
-            let whole = texts(i).map(|item| unbroken(&item.shown())).max().unwrap_or(0);
-            whole.max(unbroken(&table.header[i])).max(LEAST_PARAGRAPH) as f64
-        };
-        let least_of_all: f64 = paragraphs.iter().map(|&i| least(i)).sum();
-        let rest = (page.letters - fixed - least_of_all).max(0.0);
-        let columns: Vec<Column> = (0..count)
-            .map(|i| {
-                if paragraphs.contains(&i) {
-                    Column::Paragraph(least(i) + rest * weight(i) / weights)
-                } else if texts(i).all(is_words) {
-                    Column::Words
-                } else {
-                    Column::Numbers
-                }
-            })
-            .collect();
-        let rows: Vec<Vec<Item>> =
-            table.rows.iter().flat_map(|row| pieces(row, &columns, page.lines)).collect();
-        let lines = rows.iter().map(|row| lines(row, &columns)).collect();
-        let taken = if paragraphs.is_empty() { fixed } else { fixed + least_of_all + rest };
-        Self { columns, rows, lines, page, width: taken / page.letters }
-    }
-
-    fn is_long(&self) -> bool {
-        self.lines.iter().sum::<usize>() > self.page.lines
-    }
-
-    fn is_sideways(&self) -> bool {
-        self.page == SIDEWAYS
-    }
-
-    fn fits(&self) -> bool {
-        self.width <= 1.0 + SLACK
-    }
-
-    fn goes_over_pages(&self) -> bool {
-        self.is_long() && self.fits()
-    }
-
-    fn is_shrunk(&self) -> bool {
-        !self.goes_over_pages() && (!self.fits() || self.columns.len() > MANY_COLUMNS)
-    }
-
-    /// Rows of one page each.
-    fn parts(&self) -> Vec<&[Vec<Item>]> {
-        let (mut parts, mut start, mut used) = (Vec::new(), 0, 0);
-        for (i, lines) in self.lines.iter().enumerate() {
-            if used > 0 && used + lines > self.page.lines {
-                parts.push(&self.rows[start..i]);
-                (start, used) = (i, 0);
-            }
-            used += lines;
-        }
-        parts.push(&self.rows[start..]);
-        parts
-    }
-
-    fn packages(&self) -> String {
-        let paragraphs = self.columns.iter().any(|c| matches!(c, Column::Paragraph(_)));
-        let mut names = vec!["booktabs"];
-        names.extend(paragraphs.then_some("array,ragged2e"));
-        names.extend(self.is_shrunk().then_some("graphicx"));
-        names.extend(self.goes_over_pages().then_some("longtable"));
-        let turned = if self.goes_over_pages() { "pdflscape" } else { "rotating" };
-        names.extend(self.is_sideways().then_some(turned));
-        names.join(",")
-    }
-
-    /// Columns as `tabular` and `longtable` take them.
-    fn format(&self) -> String {
-        let one = |column: &Column| match column {
-            Column::Words => "l".to_owned(),
-            Column::Numbers => "r".to_owned(),
-            // the space lets the first word be broken too
-            Column::Paragraph(letters) => format!(
-                ">{{\\RaggedRight\\hspace{{0pt}}\\arraybackslash}}p{{{:.3}\\linewidth}}",
-                letters / self.page.letters
-            ),
-        };
-        self.columns.iter().map(one).collect()
-    }
-}
-
-/// Lines that a row takes.
-fn lines(row: &[Item], columns: &[Column]) -> usize {
-    let of = |(item, column): (&Item, &Column)| match column {
-        Column::Paragraph(letters) => {
-            let needed = (item.shown().chars().count() as f64 / letters).ceil().max(1.0);
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "1 or more, and far below 2^53"
-            )]
-            let needed = needed as usize;
-            needed
-        }
-        Column::Words | Column::Numbers => 1,
+    let (rest, alike) = without_alike(table);
+    let parts = if is_legible(&rest) {
+        vec![rest]
+    } else {
+        parts(&rest, &width_of, SIDEWAYS.letters * SHRUNK)
     };
-    row.iter().zip(columns).map(of).max().unwrap_or(1)
-}
-
-/// A row as rows of at most `most` lines, which read on from one to the next.
-fn pieces(row: &[Item], columns: &[Column], most: usize) -> Vec<Vec<Item>> {
-    let all = lines(row, columns);
-    if all <= most {
-        return vec![row.to_vec()];
-    }
-    // about as long as each other, and a line more, since words stay whole
-    let each = (all.div_ceil(all.div_ceil(most)) + 1).min(most);
-    let cut: Vec<Vec<Item>> = row
-        .iter()
-        .zip(columns)
-        .map(|(item, column)| match column {
-            Column::Paragraph(letters) => stretches(&item.shown(), letters * each as f64),
-            Column::Words | Column::Numbers => vec![item.clone()],
-        })
-        .collect();
-    let count = cut.iter().map(Vec::len).max().unwrap_or(1);
-    let place = |column: usize, piece: usize| {
-        let nothing = if column == 0 { CONTINUED } else { "" };
-        cut[column].get(piece).cloned().unwrap_or_else(|| Item::text(nothing))
-    };
-    (0..count).map(|piece| (0..cut.len()).map(|column| place(column, piece)).collect()).collect()
-}
-
-/// A text in stretches of whole words of at most so many letters.
-fn stretches(text: &str, letters: f64) -> Vec<Item> {
-    let mut out = vec![String::new()];
-    let mut used = 0.0;
-    for word in text.split_whitespace() {
-        let length = word.chars().count() as f64 + 1.0;
-        if used > 0.0 && used + length > letters {
-            out.push(String::new());
-            used = 0.0;
-        }
-        if let Some(last) = out.last_mut() {
-            last.push_str(if last.is_empty() { "" } else { " " });
-            last.push_str(word);
-        }
-        used += length;
-    }
-    out.into_iter().map(Item::Text).collect()
-}
-
-/// Letters of the longest part that LaTeX sets in one line: words, or what ends in a hyphen.
-fn unbroken(text: &str) -> usize {
-    let parts = text.split_whitespace().flat_map(|word| word.split_inclusive('-'));
-    parts.map(|part| part.chars().count()).max().unwrap_or(0)
-}
-
-const fn is_words(item: &Item) -> bool {
-    matches!(item, Item::Text(_) | Item::Nothing)
+    let note = if alike.is_empty() { alike } else { format!(". In every row: {alike}") };
+    (parts, note)
 }
 
 /// A whole file.
 pub(super) fn latex(table: &Table) -> String {
-    let layout = Layout::of(table);
-    let head = format!("% \\usepackage{{{}}}\n", layout.packages());
-    if layout.goes_over_pages() {
-        return head + &over_pages(table, &layout);
+    let (tables, note) = narrowed(table);
+    let layouts: Vec<Layout> = tables.iter().map(Layout::of).collect();
+    let packages: Vec<&str> =
+        PACKAGES.into_iter().filter(|name| layouts.iter().any(|l| l.needs(name))).collect();
+    let mut out = format!("% \\usepackage{{{}}}\n", packages.join(","));
+    let all: usize = layouts.iter().map(|layout| layout.pages().len()).sum();
+    let mut part = 0;
+    for (table, layout) in tables.iter().zip(&layouts) {
+        for rows in layout.pages() {
+            part += 1;
+            let names = Names::new(table, &note, [part, all]);
+            out += &if layout.goes_over_pages() {
+                over_pages(table, layout, &names)
+            } else {
+                float(table, layout, rows, &names)
+            };
+        }
     }
-    let parts = layout.parts();
-    let several = parts.len() > 1;
-    let floats = parts.into_iter().enumerate();
-    head + &floats
-        .map(|(i, rows)| float(table, &layout, rows, several.then_some(i + 1)))
-        .collect::<String>()
+    out
+}
+
+/// What a table is called.
+struct Names {
+    caption: String,
+    label: String,
+}
+
+impl Names {
+    /// `part` is its number among all, from 1.
+    fn new(table: &Table, note: &str, [part, all]: [usize; 2]) -> Self {
+        let (of_caption, of_label) = if all > 1 {
+            (format!(" (part {part} of {all})"), format!("-{part}"))
+        } else {
+            (String::new(), String::new())
+        };
+        Self {
+            caption: escape(&format!("{}{of_caption}{note}", table.title)),
+            label: format!("tab:{}{of_label}", table.name),
+        }
+    }
 }
 
 fn line(places: impl Iterator<Item = String>) -> String {
     format!("    {} \\\\\n", places.collect::<Vec<_>>().join(" & "))
 }
 
-fn header(table: &Table) -> String {
-    line(table.header.iter().map(|h| escape(h)))
+fn header(table: &Table, layout: &Layout) -> String {
+    let side = |column: &Column| match column {
+        // breaks its heading itself
+        Column::Paragraph(_) => None,
+        Column::Words => Some('l'),
+        Column::Numbers => Some('r'),
+    };
+    line(layout.columns.iter().enumerate().map(|(i, column)| match side(column) {
+        None => escape(&table.header[i]),
+        Some(side) => stacked(&heading(table, i), side),
+    }))
+}
+
+/// Lines one below the other.
+fn stacked(lines: &[String], side: char) -> String {
+    let escaped: Vec<String> = lines.iter().map(|line| escape(line)).collect();
+    match escaped.as_slice() {
+        [one] => one.clone(),
+        several => format!("\\shortstack[{side}]{{{}}}", several.join("\\\\")),
+    }
 }
 
 fn body(rows: &[Vec<Item>]) -> String {
     rows.iter().map(|row| line(row.iter().map(|item| escape(&item.shown())))).collect()
 }
 
-/// A table on one page; `part` is its number if there are several.
-fn float(table: &Table, layout: &Layout, rows: &[Vec<Item>], part: Option<usize>) -> String {
+/// A table on one page.
+fn float(table: &Table, layout: &Layout, rows: &[Vec<Item>], names: &Names) -> String {
     let name = if layout.is_sideways() { "sidewaystable" } else { "table" };
-    let caption = part.map_or_else(String::new, |n| format!(" (part {n})"));
-    let label = part.map_or_else(String::new, |n| format!("-{n}"));
+    let Names { caption, label } = names;
     // no wider than the page; what is narrower keeps its size
     let (open, close) = if layout.is_shrunk() {
         ("  \\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%\n", "}")
@@ -281,28 +124,25 @@ fn float(table: &Table, layout: &Layout, rows: &[Vec<Item>], part: Option<usize>
         ("", "")
     };
     format!(
-        "\\begin{{{name}}}\n  \\centering\n  \\small\n  \\setlength{{\\tabcolsep}}{{4pt}}\n  \\caption{{{}{caption}}}\n  \
-         \\label{{tab:{}{label}}}\n{open}  \\begin{{tabular}}{{{}}}\n    \\toprule\n{}    \\midrule\n{}    \\bottomrule\n  \
+        "\\begin{{{name}}}\n  \\centering\n  \\small\n  \\setlength{{\\tabcolsep}}{{4pt}}\n  \\caption{{{caption}}}\n  \
+         \\label{{{label}}}\n{open}  \\begin{{tabular}}{{{}}}\n    \\toprule\n{}    \\midrule\n{}    \\bottomrule\n  \
          \\end{{tabular}}{close}\n\\end{{{name}}}\n",
-        escape(&table.title),
-        table.name,
         layout.format(),
-        header(table),
+        header(table, layout),
         body(rows)
     )
 }
 
 /// A `longtable`.
-fn over_pages(table: &Table, layout: &Layout) -> String {
-    let head = header(table);
+fn over_pages(table: &Table, layout: &Layout, names: &Names) -> String {
+    let head = header(table, layout);
+    let Names { caption, label } = names;
     let out = format!(
         "\\begingroup\n\\small\n\\setlength{{\\tabcolsep}}{{4pt}}\n\\begin{{longtable}}{{{}}}\n    \
-         \\caption{{{}}}\\label{{tab:{}}}\\\\\n    \\toprule\n{head}    \\midrule\n    \\endfirsthead\n    \
+         \\caption{{{caption}}}\\label{{{label}}}\\\\\n    \\toprule\n{head}    \\midrule\n    \\endfirsthead\n    \
          \\multicolumn{{{}}}{{l}}{{\\tablename\\ \\thetable, continued}} \\\\\n    \\toprule\n{head}    \\midrule\n    \
          \\endhead\n    \\bottomrule\n    \\endfoot\n{}\\end{{longtable}}\n\\endgroup\n",
         layout.format(),
-        escape(&table.title),
-        table.name,
         layout.columns.len(),
         body(&layout.rows)
     );
@@ -317,7 +157,10 @@ fn over_pages(table: &Table, layout: &Layout) -> String {
 fn escape(text: &str) -> String {
     let mut out = String::new();
     let mut before = ' ';
-    for c in text.chars() {
+    let mut letters = text.chars().peekable();
+    while let Some(c) = letters.next() {
+        let is_sign =
+            matches!(before, ' ' | '(') && letters.peek().is_some_and(char::is_ascii_digit);
         match c {
             '&' | '%' | '$' | '#' | '_' | '{' | '}' => {
                 out.push('\\');
@@ -337,6 +180,8 @@ fn escape(text: &str) -> String {
             }
             // not every font encoding has it
             '\u{2026}' => out.push_str("\\dots{}"),
+            // a minus is longer than a hyphen
+            '-' if is_sign => out.push_str("$-$"),
             // two would become a dash
             '-' if before == '-' => out.push_str("{}-"),
             c if c.is_whitespace() => out.push(' '),
@@ -349,6 +194,7 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::layout::{MANY_COLUMNS, UPRIGHT, unbroken};
     use super::*;
 
     /// A column of words and others of numbers, seven letters each.
@@ -372,6 +218,7 @@ mod tests {
         assert!(text.contains("c\\_0 & c\\_1 \\\\"), "{text}");
         assert!(text.contains("Ratio \\& share") && text.contains("$<$ 0.0001"), "{text}");
         assert!(text.contains("    {[}a] -{}-b c\\textbar{}d & "), "{text}");
+        assert_eq!(escape("-0.1 (-0.2 to +0.3), a-1 -"), "$-$0.1 ($-$0.2 to +0.3), a-1 -");
         let all = escape("a\\b ~^ 50 % #1 {x} *");
         let wanted =
             "a\\textbackslash{}b \\textasciitilde{}\\textasciicircum{} 50 \\% \\#1 \\{x\\} {*}";
@@ -390,7 +237,7 @@ mod tests {
         assert!(inside.contains("\\end{tabular}}\n\\end{table}"), "{inside}");
         // few columns of many letters
         let mut letters = table(3, 3);
-        letters.header[1] = "a".repeat(90);
+        letters.header[1] = "a".repeat(80);
         assert!(latex(&letters).contains("\\resizebox"), "{}", latex(&letters));
         let turned = latex(&table(15, 3));
         assert!(turned.starts_with("% \\usepackage{booktabs,graphicx,rotating}\n"), "{turned}");
@@ -411,10 +258,48 @@ mod tests {
         assert!(text.starts_with("% \\usepackage{booktabs,longtable,pdflscape}\n"), "{text}");
         assert!(text.contains("\\begin{landscape}") && !text.contains("resizebox"), "{text}");
         // else parts, each shrunk and with a label of its own
-        let text = latex(&table(20, SIDEWAYS.lines + 1));
+        let text = latex(&table(15, SIDEWAYS.lines + 1));
         assert_eq!(text.matches("\\begin{sidewaystable}").count(), 2);
-        assert!(text.contains("\\label{tab:t-2}") && text.contains("(part 2)"), "{text}");
+        assert!(
+            text.contains("\\label{tab:t-2}") && text.contains("share (part 2 of 2)"),
+            "{text}"
+        );
         assert_eq!(text.matches("word & ").count(), SIDEWAYS.lines + 1);
+    }
+
+    #[test]
+    fn what_would_be_too_small_says_once_what_is_alike_and_becomes_parts_of_fewer_columns() {
+        let mut wide = table(24, 3);
+        for (i, row) in wide.rows.iter_mut().enumerate() {
+            row[1] = Item::text(format!("network {i}"));
+        }
+        let text = latex(&wide);
+        assert_eq!(text.matches("\\begin{tabular}").count(), 2, "{text}");
+        for part in 1..=2 {
+            let caption = format!(
+                "\\caption{{Ratio \\& share (part {part} of 2). In every row: c\\_0: word}}"
+            );
+            assert!(text.contains(&caption), "{text}");
+            assert!(text.contains(&format!("\\label{{tab:t-{part}}}")), "{text}");
+        }
+        assert_eq!(text.matches("network 2 & ").count(), 2, "in each part: {text}");
+        for column in 2..24 {
+            let times = text.split(['&', '\n']).filter(|name| {
+                name.trim().trim_end_matches("\\\\").trim() == format!("c\\_{column}")
+            });
+            assert_eq!(times.count(), 1, "column {column}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_heading_is_broken_where_it_is_longer_than_what_stands_below() {
+        let mut table = table(3, 2);
+        table.header[1] = "mean of all ratios".to_owned();
+        table.header[2] = "a ratio".to_owned();
+        let text = latex(&table);
+        let heading = "c\\_0 & \\shortstack[r]{mean of\\\\all\\\\ratios} & a ratio \\\\";
+        assert!(text.contains(heading), "{text}");
+        assert!(text.contains("\\begin{tabular}{lrr}"), "{text}");
     }
 
     #[test]

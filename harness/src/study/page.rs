@@ -1,15 +1,18 @@
 //! `report.html` of a study: a line for each question, then verdicts, figures and tables; one file, light and dark.
 //!
-//! Made to be read in ten minutes: of each question three verdicts, one figure and short tables stand open, all else is folded.
+//! Made to be read in ten minutes: of each question three verdicts, one figure of a screen at most and short tables stand open, all else
+//! is folded.
 //! Everything follows from the book alone, so `verify` can make the page again and compare bytes.
+
+mod figure;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 
 use super::StudyError;
 use super::book::Book;
-use super::finding::{Figure, Finding, Findings, Item, Ruling, Table, Verdict};
+use super::finding::{Finding, Findings, Item, Ruling, Table, Verdict};
 use super::overview;
-use crate::report::interval_chart::{self, Line, Row};
+use figure::figure;
 
 const STYLE: &str = include_str!("../report/page.css");
 const OWN_STYLE: &str = include_str!("page.css");
@@ -136,7 +139,7 @@ fn section(finding: &Finding) -> Result<Markup, StudyError> {
             @if figures.len() > 1 {
                 details {
                     summary { (more(figures.len() - 1, "figure")) }
-                    @for figure in &figures[1..] { (figure) }
+                    div class="figures" { @for figure in &figures[1..] { (figure) } }
                 }
             }
             @for t in &finding.tables { (table(t)) }
@@ -160,49 +163,6 @@ fn card(v: &Verdict) -> Markup {
             details { summary class="small" { "why" } p class="small" { (v.why) } }
         }
     }
-}
-
-fn figure(figure: &Figure) -> Result<Markup, StudyError> {
-    let (title, svg, band, names) = match figure {
-        Figure::Intervals { title, axis, marks, published, line } => {
-            let mut groups: Vec<&str> = Vec::new();
-            let rows: Vec<Row> = marks
-                .iter()
-                .map(|m| {
-                    let known = groups.iter().position(|g| *g == m.group);
-                    let group = known.unwrap_or_else(|| {
-                        groups.push(&m.group);
-                        groups.len() - 1
-                    });
-                    Row { name: m.name.clone(), group, value: m.value, ends: m.ci95 }
-                })
-                .collect();
-            let svg = interval_chart::rows("study", title, axis, &rows, *published, *line)?;
-            (title, svg, published.is_some(), Vec::new())
-        }
-        Figure::Curves { title, axes, curves, line } => {
-            let lines: Vec<Line> = curves
-                .iter()
-                .map(|c| Line { name: c.name.clone(), points: c.points.clone() })
-                .collect();
-            let axes = [axes[0].as_str(), axes[1].as_str()];
-            let svg = interval_chart::lines("study", title, axes, &lines, *line)?;
-            (title, svg, false, curves.iter().map(|c| c.name.as_str()).collect())
-        }
-    };
-    Ok(markup! {
-        @if !svg.is_empty() {
-            figure class="chart" {
-                figcaption { (title) @if band { " (shaded: published range)" } }
-                (PreEscaped(svg))
-                div class="legend" {
-                    @for (i, name) in names.iter().enumerate() {
-                        span class="dot" style=(format!("background:{}", interval_chart::colour(i))) {} span { (name) }
-                    }
-                }
-            }
-        }
-    })
 }
 
 fn table(table: &Table) -> Markup {
@@ -275,12 +235,18 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::study::finding::{FINDINGS_SCHEMA, Mark};
+    use crate::report::contrast::{contrast, property, roots, rules};
+    use crate::report::interval_chart::colour;
+    use crate::study::finding::{self, FINDINGS_SCHEMA, Figure};
 
     fn table_of(name: &str, rows: usize) -> Table {
         let mut table = Table::new(name, name, &["column"]);
         table.rows = vec![vec![Item::Count(1)]; rows];
         table
+    }
+
+    fn mark(name: &str, group: &str) -> finding::Mark {
+        finding::Mark { name: name.to_owned(), group: group.to_owned(), value: 0.5, ci95: None }
     }
 
     /// A question with five verdicts, an empty figure and three others, a short table and a long one.
@@ -302,10 +268,7 @@ mod tests {
         let figure = |marks: usize| Figure::Intervals {
             title: "title".to_owned(),
             axis: "axis".to_owned(),
-            marks: vec![
-                Mark { name: "m".to_owned(), group: String::new(), value: 0.5, ci95: None };
-                marks
-            ],
+            marks: vec![mark("m", ""); marks],
             published: None,
             line: None,
         };
@@ -380,6 +343,35 @@ mod tests {
     }
 
     #[test]
+    fn colours_have_a_legend_and_a_figure_of_more_than_a_screen_is_folded() {
+        let mut findings = findings();
+        let figures = &mut findings.findings[0].figures;
+        let Figure::Intervals { marks, .. } = &mut figures[1] else { panic!("no intervals") };
+        *marks = ["GradCAM", "Kernel SHAP"].map(|m| mark(&format!("net, {m}"), m)).to_vec();
+        let text = html(&Book::default(), &findings).unwrap();
+        let first = colour(0);
+        let legend = format!(
+            "<div class=\"legend\"><span>in a row from top to bottom:</span><span class=\"key\"><span class=\"dot\" \
+             style=\"background:{first}\"></span>GradCAM</span>"
+        );
+        assert_eq!(text.matches(&legend).count(), 1, "{text}");
+        assert!(open_part(&text).contains(&legend), "{text}");
+        assert!(!text.contains("interval not drawn"), "none has one: {text}");
+        let Figure::Intervals { marks, published, .. } = &mut findings.findings[0].figures[1]
+        else {
+            panic!("no intervals")
+        };
+        *marks = vec![mark("m", ""); 100];
+        marks[0].ci95 = Some([0.4, 0.6]);
+        *published = Some([0.1, 0.2]);
+        let text = html(&Book::default(), &findings).unwrap();
+        assert!(text.contains("<details><summary>Figure: title</summary><figure class=\"chart\">"));
+        assert_eq!(open_part(&text).matches("<figure").count(), 0);
+        let caption = "<figcaption>title (between the two thin lines: published range; a dot alone: interval not drawn)</figcaption>";
+        assert!(text.contains(caption), "{text}");
+    }
+
+    #[test]
     fn figures_and_tables_have_names_for_those_who_cannot_see_them() {
         let mut findings = findings();
         findings.findings[0].tables[0].title = "short & <good>".to_owned();
@@ -393,39 +385,15 @@ mod tests {
         assert_eq!((count("<th scope=\"col\""), count("<th ") + count("<th>")), (5, 5), "{text}");
     }
 
-    /// Relative luminance of a colour, as WCAG 2 defines it.
-    fn luminance(colour: &str) -> f64 {
-        let digits = colour.trim_start_matches('#');
-        let each = digits.len() / 3;
-        let channel = |i: usize| {
-            // one digit stands for two of its kind
-            let text = digits[i * each..(i + 1) * each].repeat(2 / each);
-            let value = f64::from(u8::from_str_radix(&text, 16).unwrap()) / 255.0;
-            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
-        };
-        0.2126 * channel(0) + 0.7152 * channel(1) + 0.0722 * channel(2)
-    }
-
-    /// A property of a rule, without what stands behind it.
-    fn property<'a>(rule: &'a str, name: &str) -> &'a str {
-        let of = |text: &'a str| text.trim().strip_prefix(name)?.strip_prefix(": ");
-        rule.split(';').find_map(of).unwrap()
-    }
-
     #[test]
     fn words_stand_out_from_their_ground_in_light_and_dark() {
         let legible = |words: &str, ground: &str| {
-            let [a, b] = [words, ground].map(luminance);
-            let contrast = (a.max(b) + 0.05) / (a.min(b) + 0.05);
-            assert!(contrast >= 4.5, "{words} on {ground}: {contrast}");
+            let found = contrast(words, ground);
+            assert!(found >= 4.5, "{words} on {ground}: {found}");
         };
         let style = format!("{STYLE}{OWN_STYLE}");
-        let rules: Vec<(&str, &str)> =
-            style.split('}').filter_map(|rule| rule.rsplit_once('{')).collect();
-        let roots: Vec<&str> =
-            rules.iter().filter(|(name, _)| name.trim().ends_with(":root")).map(|r| r.1).collect();
-        assert_eq!(roots.len(), 2, "light and dark");
-        for root in roots {
+        let rules = rules(&style);
+        for root in roots(&rules) {
             for words in ["--ink", "--soft"] {
                 for ground in ["--paper", "--card"] {
                     legible(property(root, words), property(root, ground));

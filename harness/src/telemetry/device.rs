@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -71,7 +72,7 @@ impl Probe {
         self.read(path)?.split_whitespace().next()?.parse().ok()
     }
 
-    fn each(&self, folder: &str, prefix: &str, file: &str) -> Vec<u64> {
+    fn each<T: FromStr>(&self, folder: &str, prefix: &str, file: &str) -> Vec<T> {
         let numbered = |path: &Path| {
             let name = path.file_name()?.to_str()?;
             name.strip_prefix(prefix)?.parse::<u32>().ok()
@@ -85,7 +86,8 @@ impl Probe {
     }
 
     fn frequency(&self) -> Option<f64> {
-        let kilohertz = self.each("sys/devices/system/cpu", "cpu", "cpufreq/scaling_cur_freq");
+        let kilohertz: Vec<u64> =
+            self.each("sys/devices/system/cpu", "cpu", "cpufreq/scaling_cur_freq");
         if let Some(mean) = mean(kilohertz.iter().map(|&k| k as f64 / 1000.0)) {
             return Some(mean);
         }
@@ -95,12 +97,13 @@ impl Probe {
     }
 
     fn temperature(&self) -> Option<f64> {
-        let millidegrees = self.each("sys/class/thermal", "thermal_zone", "temp");
+        // below zero in a cold vehicle
+        let millidegrees: Vec<i64> = self.each("sys/class/thermal", "thermal_zone", "temp");
         millidegrees.into_iter().max().map(|m| m as f64 / 1000.0)
     }
 
     fn throttled(&self) -> Option<u64> {
-        let counts =
+        let counts: Vec<u64> =
             self.each("sys/devices/system/cpu", "cpu", "thermal_throttle/core_throttle_count");
         (!counts.is_empty()).then(|| counts.iter().sum())
     }
@@ -191,6 +194,15 @@ mod tests {
             energy_microjoules: Some(77),
         };
         assert_eq!(probe.sample(5), expected);
+    }
+
+    #[test]
+    fn a_machine_in_the_cold_tells_its_temperature() {
+        let (_dir, probe) = root(&[
+            ("sys/class/thermal/thermal_zone0/temp", "-12500\n"),
+            ("sys/class/thermal/thermal_zone1/temp", "-5000\n"),
+        ]);
+        assert_eq!(probe.sample(0).temperature_c, Some(-5.0));
     }
 
     #[test]

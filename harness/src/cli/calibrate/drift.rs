@@ -224,11 +224,12 @@ fn flips(pairs: &[Pair]) -> Flips {
 /// ```
 fn mcnemar(lost: usize, gained: usize) -> f64 {
     let (n, fewer) = (lost + gained, lost.min(gained));
-    let mut term = 0.5_f64.powf(n as f64);
+    // in logarithms: 2^-n is no f64 from n = 1075 on
+    let mut log_term = -(n as f64) * std::f64::consts::LN_2;
     let mut sum = 0.0;
     for k in 0..=fewer {
-        sum += term;
-        term *= (n - k) as f64 / (k + 1) as f64;
+        sum += log_term.exp();
+        log_term += ((n - k) as f64 / (k + 1) as f64).ln();
     }
     (2.0 * sum).min(1.0)
 }
@@ -276,6 +277,31 @@ fn pair(workers: &mut [Worker<'_>; 2], frame: &Frame) -> Result<Pair, RunError> 
 }
 
 #[cfg(test)]
+impl Drift {
+    /// Two networks of one accuracy, whose pixel ratio and its change are the same number.
+    pub(super) fn example(ratio: Option<MeanInterval>) -> Self {
+        let side = |name: &str| Side {
+            name: name.to_owned(),
+            sha256: "0".to_owned(),
+            integer_mac_share: 0.5,
+            top1: ShareInterval { value: 0.5, ci95: [0.25, 0.75], n: 8 },
+            pixel_ratio: ratio,
+        };
+        Self {
+            data: "d".to_owned(),
+            content_hash: "0".to_owned(),
+            first: 0,
+            exact: side("net"),
+            quantized: side("net-int8"),
+            top1_change: None,
+            ratio_change: ratio,
+            flips: Flips::default(),
+            flips_p: 1.0,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -293,6 +319,9 @@ mod tests {
         assert_eq!(mcnemar(0, 0), 1.0);
         assert_eq!(mcnemar(3, 3), 1.0);
         assert!((mcnemar(10, 0) - 2.0 / 1024.0).abs() < 1e-12);
+        // more flips than 2^-n can be written for
+        assert_eq!(mcnemar(600, 600), 1.0);
+        assert!((mcnemar(700, 500) / 8.535_366_081e-9 - 1.0).abs() < 1e-6);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod drift;
 mod page;
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -13,6 +14,7 @@ use calibration::calibrate::write_whole;
 use calibration::{Calibrated, Method, Report, Settings, Step};
 use clap::Args;
 use datasets::folder::OpenOptions;
+use datasets::source::FrameSource;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use models::manifest::{Accuracy, Manifest};
 use models::{Network, zoo};
@@ -107,6 +109,7 @@ fn parse_weight_range(name: &str) -> Result<calibration::weights::WeightRange, S
 }
 
 pub(super) fn execute(args: &CalibrateArgs) -> anyhow::Result<Outcome> {
+    check_margins(args)?;
     let manifest_path = zoo::find(&args.model)?;
     let bar = Bar::new(args.json);
     if let Some(quantized) = &args.check_only {
@@ -118,15 +121,17 @@ pub(super) fn execute(args: &CalibrateArgs) -> anyhow::Result<Outcome> {
         bail!("--out {}: this is the network in f32; choose another name", out.display());
     }
     let source = datasets::open::open(&args.data, &OpenOptions::default())?;
+    // before the work of an hour, not after it
+    let check = if args.check_images > 0 { Some(HeldOut::open(args)?) } else { None };
     let settings = settings(args);
     let show = |step| {
         bar.show(step);
     };
     let mut done = calibration::calibrate(&manifest_path, source.as_ref(), &settings, out, &show)?;
     let quantized_path = done.write(out)?;
-    let drift = if args.check_images > 0 {
+    let drift = if let Some(check) = &check {
         let networks = (Network::load(&manifest_path)?, Network::load(&quantized_path)?);
-        let drift = measure(args, &networks.0, &networks.1, &bar)?;
+        let drift = measure(args, &networks.0, &networks.1, check, &bar)?;
         add_accuracy(&mut done, &drift);
         write_whole(&quantized_path, done.manifest.to_toml()?.as_bytes())?;
         done.report.drift = Some(serde_json::to_value(&drift)?);
@@ -188,7 +193,7 @@ fn check_only(
     if args.check_images == 0 {
         bail!("--check-images: expected at least 1 with --check-only, found 0");
     }
-    let drift = measure(args, &networks.0, &networks.1, bar)?;
+    let drift = measure(args, &networks.0, &networks.1, &HeldOut::open(args)?, bar)?;
     bar.finish();
     if args.json {
         super::print(&serde_json::to_string_pretty(&drift)?);
@@ -198,30 +203,44 @@ fn check_only(
     Ok(verdict(args, Some(&drift)))
 }
 
+/// Pictures on which both networks are compared.
+struct HeldOut {
+    source: Box<dyn FrameSource>,
+    positions: Range<usize>,
+}
+
+impl HeldOut {
+    fn open(args: &CalibrateArgs) -> anyhow::Result<Self> {
+        let name = args.check_data.clone().unwrap_or_else(|| held_out(&args.data));
+        let source = datasets::open::open(&name, &OpenOptions::default())?;
+        // pictures that were calibrated with are not held out
+        let first = if name == args.data { args.images } else { 0 };
+        let last = first.checked_add(args.check_images).filter(|last| *last <= source.len());
+        let Some(last) = last else {
+            bail!(
+                "{}: expected {} pictures after the first {first} for the comparison, found {}; ask for \
+                 fewer with --check-images, or name others with --check-data",
+                source.name(),
+                args.check_images,
+                source.len().saturating_sub(first)
+            );
+        };
+        Ok(Self { source, positions: first..last })
+    }
+}
+
 fn measure(
     args: &CalibrateArgs,
     exact: &Network,
     quantized: &Network,
+    check: &HeldOut,
     bar: &Bar,
 ) -> anyhow::Result<Drift> {
-    let name = args.check_data.clone().unwrap_or_else(|| held_out(&args.data));
-    let source = datasets::open::open(&name, &OpenOptions::default())?;
-    // pictures that were calibrated with are not held out
-    let first = if name == args.data { args.images } else { 0 };
-    let last = first.checked_add(args.check_images).filter(|last| *last <= source.len());
-    let Some(last) = last else {
-        bail!(
-            "{}: expected {} pictures after the first {first} for the comparison, found {}; ask for \
-             fewer with --check-images, or name others with --check-data",
-            source.name(),
-            args.check_images,
-            source.len().saturating_sub(first)
-        );
-    };
+    let (source, positions) = (check.source.as_ref(), check.positions.clone());
     let done = |done| {
         bar.show(Step { name: "comparing both networks", done, total: args.check_images });
     };
-    Ok(drift::measure(exact, quantized, source.as_ref(), first..last, threads(args), &done)?)
+    Ok(drift::measure(exact, quantized, source, positions, threads(args), &done)?)
 }
 
 /// The half of a rendered set that was not calibrated with.
@@ -233,6 +252,21 @@ fn held_out(data: &str) -> String {
     }
 }
 
+/// A margin that nothing could miss would say that all is well.
+fn check_margins(args: &CalibrateArgs) -> anyhow::Result<()> {
+    let margins = [("--margin-top1", args.margin_top1), ("--margin-ratio", args.margin_ratio)];
+    for (name, margin) in margins {
+        let Some(margin) = margin else { continue };
+        if !(0.0..=f64::MAX).contains(&margin) {
+            bail!("{name}: a number from 0 on expected, {margin} found");
+        }
+        if args.check_images == 0 {
+            bail!("{name}: a comparison expected, --check-images 0 found, which leaves it out");
+        }
+    }
+    Ok(())
+}
+
 fn verdict(args: &CalibrateArgs, drift: Option<&Drift>) -> Outcome {
     let Some(drift) = drift else { return Outcome::Done };
     let mut missed = Vec::new();
@@ -241,6 +275,9 @@ fn verdict(args: &CalibrateArgs, drift: Option<&Drift>) -> Outcome {
     }
     if let Some(margin) = args.margin_ratio.filter(|m| drift.ratio_change().abs() > *m) {
         missed.push(format!("the mean pixel ratio moves by more than {margin}"));
+    }
+    if args.margin_ratio.is_some() && drift.ratio_change.is_none() {
+        missed.push("no picture has a pixel ratio of both networks".to_owned());
     }
     for line in &missed {
         super::tell(&format!("margin missed: {line}"));
@@ -326,7 +363,45 @@ impl Bar {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::stats::MeanInterval;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: CalibrateArgs,
+    }
+
+    fn arguments(more: &str) -> CalibrateArgs {
+        let line = format!("x --model net --out net-int8.onnx {more}");
+        Line::try_parse_from(line.split_whitespace()).unwrap().args
+    }
+
+    #[test]
+    fn a_margin_that_nothing_could_miss_is_refused() {
+        let check = |more| check_margins(&arguments(more)).map_err(|error| error.to_string());
+        assert_eq!(check("--margin-top1 0.2 --margin-ratio 0"), Ok(()));
+        assert_eq!(check("--check-images 0"), Ok(()));
+        for (more, expected) in [
+            ("--margin-top1 NaN", "--margin-top1: a number from 0 on expected, NaN found"),
+            ("--margin-ratio=-1", "--margin-ratio: a number from 0 on expected, -1 found"),
+            ("--margin-top1 0.2 --check-images 0", "--margin-top1: a comparison expected"),
+        ] {
+            let error = check(more).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_margin_of_a_ratio_that_is_not_there_is_missed() {
+        let args = arguments("--margin-ratio 0.2");
+        let ratio = MeanInterval { mean: 0.125, deviation: None, ci95: None, n: 8 };
+        assert_eq!(verdict(&args, Some(&Drift::example(Some(ratio)))), Outcome::Done);
+        assert_eq!(verdict(&args, Some(&Drift::example(None))), Outcome::Missed);
+        assert_eq!(verdict(&arguments(""), Some(&Drift::example(None))), Outcome::Done);
+    }
 
     #[test]
     fn dates_of_known_seconds() {

@@ -70,17 +70,24 @@ fn card(title: &str, figure: &str, note: &str) -> Markup {
 fn cards(report: &Report, drift: Option<&Drift>) -> Markup {
     let share = format!("{:.2} %", 100.0 * report.integer_mac_share);
     markup! {
-        section class="cards" {
+        section class="cards" aria-label="Summary" {
             (card("Multiply-accumulates on integers", &share, "of convolutions and linear layers"))
             (card("Logits keep", &decibel(report.logits_sqnr_db), "signal to quantization noise"))
             @if let Some(drift) = drift {
                 (card("Top-1", &format!("{:+.3} points", 100.0 * drift.top1_change()),
                     &interval(drift.top1_change.as_ref(), 100.0, 3)))
-                (card("Pixel ratio", &format!("{:+.5}", drift.ratio_change()),
-                    &interval(drift.ratio_change.as_ref(), 1.0, 5)))
+                // of networks without a head for GradCAM there is none
+                @if drift.ratio_change.is_some() {
+                    (card("Pixel ratio", &format!("{:+.5}", drift.ratio_change()),
+                        &interval(drift.ratio_change.as_ref(), 1.0, 5)))
+                }
             }
         }
     }
+}
+
+fn header(names: &[&str]) -> Markup {
+    markup! { thead { tr { @for name in names { th scope="col" { (name) } } } } }
 }
 
 fn drift_table(drift: &Drift) -> Markup {
@@ -92,15 +99,18 @@ fn drift_table(drift: &Drift) -> Markup {
     markup! {
         section {
             h2 { "On " (drift.exact.top1.n) " held-out pictures of " (drift.data) }
-            div class="wide" { table {
-                tr { th { "" } th { "top-1" } th { "pixel ratio (GradCAM)" } th { "integer MACs as run" } }
-                @for (name, side) in sides {
-                    tr { td { (name) ": " (side.name) } td { (top1(side)) }
-                        td { (mean(side.pixel_ratio.as_ref())) }
-                        td { (format!("{:.2} %", 100.0 * side.integer_mac_share)) } }
+            div class="wide" { table aria-label="Both networks on pictures that were not calibrated with" {
+                (header(&["network", "top-1", "pixel ratio (GradCAM)", "integer MACs as run"]))
+                tbody {
+                    @for (name, side) in sides {
+                        tr { th scope="row" { (name) ": " (side.name) } td { (top1(side)) }
+                            td { (mean(side.pixel_ratio.as_ref())) }
+                            td { (format!("{:.2} %", 100.0 * side.integer_mac_share)) } }
+                    }
+                    tr { th scope="row" { "quantized - f32" }
+                        td { (interval(drift.top1_change.as_ref(), 100.0, 3)) " points" }
+                        td { (interval(drift.ratio_change.as_ref(), 1.0, 5)) } td { "" } }
                 }
-                tr { td { "quantized - f32" } td { (interval(drift.top1_change.as_ref(), 100.0, 3)) " points" }
-                    td { (interval(drift.ratio_change.as_ref(), 1.0, 5)) } td { "" } }
             } }
             p { (drift.flips.lost) " answers lost, " (drift.flips.gained) " gained, " (drift.flips.moved)
                 " wrong in another way; p = " (format!("{:.3}", drift.flips_p)) " (McNemar)." }
@@ -111,16 +121,16 @@ fn drift_table(drift: &Drift) -> Markup {
 fn layers(report: &Report) -> Markup {
     let row = |layer: &LayerReport| {
         markup! {
-            tr { td { (layer.name) } td { (layer.op_type) } td { (if layer.integer { "integer" } else { "f32" }) }
+            tr { th scope="row" { (layer.name) } td { (layer.op_type) } td { (if layer.integer { "integer" } else { "f32" }) }
                 td { (format!("{:.1}", layer.macs as f64 / 1e6)) }
                 td { (decibel(layer.weight_sqnr_db)) } td { (decibel(layer.output_sqnr_db)) }
                 td { (decibel(layer.alone_sqnr_db)) } }
         }
     };
     markup! {
-        div class="wide" { table {
-            tr { th { "layer" } th { "operator" } th { "computes in" } th { "MMAC" } th { "weights" } th { "output" } th { "alone" } }
-            @for layer in &report.layers { (row(layer)) }
+        div class="wide" { table aria-label="Layers: cost, and signal-to-noise ratio in dB" {
+            (header(&["layer", "operator", "computes in", "MMAC", "weights", "output", "alone"]))
+            tbody { @for layer in &report.layers { (row(layer)) } }
         } }
     }
 }
@@ -129,9 +139,11 @@ fn in_f32(report: &Report) -> Markup {
     let rows = report.f32_summary();
     markup! {
         @if rows.is_empty() { p { "Nothing." } } @else {
-            div class="wide" { table {
-                tr { th { "operator" } th { "nodes" } th { "why" } }
-                @for (op, why, count) in &rows { tr { td { (op) } td { (count) } td { (why) } } }
+            div class="wide" { table aria-label="What stays in f32, and why" {
+                (header(&["operator", "nodes", "why"]))
+                tbody {
+                    @for (op, why, count) in &rows { tr { th scope="row" { (op) } td { (count) } td { (why) } } }
+                }
             } }
         }
     }
@@ -140,13 +152,15 @@ fn in_f32(report: &Report) -> Markup {
 fn tensors(tensors: &[TensorReport]) -> Markup {
     let pair = |[low, high]: [f32; 2]| format!("{low:.4} to {high:.4}");
     markup! {
-        div class="wide" { table {
-            tr { th { "tensor" } th { "seen" } th { "covered" } th { "scale" } th { "zero point" } th { "zeros" } th { "clipped" } }
-            @for tensor in tensors {
-                tr { td { (tensor.name) } td { (pair(tensor.seen)) } td { (pair(tensor.covered)) }
-                    td { (format!("{:.3e}", tensor.scale)) } td { (tensor.zero_point) }
-                    td { (format!("{:.1} %", 100.0 * tensor.zero_share)) }
-                    td { (format!("{:.4} %", 100.0 * tensor.clipped_share)) } }
+        div class="wide" { table aria-label="Ranges and grids of activations" {
+            (header(&["tensor", "seen", "covered", "scale", "zero point", "zeros", "clipped"]))
+            tbody {
+                @for tensor in tensors {
+                    tr { th scope="row" { (tensor.name) } td { (pair(tensor.seen)) } td { (pair(tensor.covered)) }
+                        td { (format!("{:.3e}", tensor.scale)) } td { (tensor.zero_point) }
+                        td { (format!("{:.1} %", 100.0 * tensor.zero_share)) }
+                        td { (format!("{:.4} %", 100.0 * tensor.clipped_share)) } }
+                }
             }
         } }
     }
@@ -177,4 +191,94 @@ fn facts(report: &Report) -> Markup {
         ),
     ];
     markup! { dl { @for (name, value) in &rows { dt { (name) } dd { (value) } } } }
+}
+
+#[cfg(test)]
+mod tests {
+    use calibration::observe::PictureId;
+    use calibration::report::{DataReport, ModelReport, SettingsReport};
+    use calibration::weights::WeightRange;
+    use calibration::{Folded, StaysFloat};
+
+    use super::*;
+    use crate::stats::MeanInterval;
+
+    fn network(name: &str) -> ModelReport {
+        ModelReport { name: name.to_owned(), architecture: "a".to_owned(), sha256: "0".to_owned() }
+    }
+
+    fn report() -> Report {
+        Report {
+            schema: 1,
+            model: network("net"),
+            output: network("net <int8>"),
+            settings: SettingsReport {
+                method: "percentile",
+                covered_percent: Some(99.99),
+                weight_bits: 7,
+                weight_range: WeightRange::Mse,
+                bias_correction: true,
+                equalize: false,
+                equalize_streams: true,
+                keep_f32: Vec::new(),
+                keep_below_db: None,
+                images: 1,
+                sqnr_images: 1,
+                sensitivity_images: 1,
+            },
+            data: DataReport {
+                name: "synthetic:CF/train".to_owned(),
+                content_hash: "0".to_owned(),
+                pictures: vec![PictureId { position: 0, sha256: "0".to_owned() }],
+            },
+            opset: 17,
+            folded: Folded::default(),
+            equalized_pairs: 0,
+            equalized_streams: 0,
+            integer_mac_share: 1.0,
+            logits_sqnr_db: Some(30.0),
+            tensors: vec![TensorReport {
+                name: "x".to_owned(),
+                seen: [0.0, 1.0],
+                covered: [0.0, 1.0],
+                scale: 0.1,
+                zero_point: 0,
+                zero_share: 0.0,
+                clipped_share: 0.0,
+            }],
+            layers: vec![LayerReport {
+                name: "conv".to_owned(),
+                op_type: "Conv".to_owned(),
+                integer: true,
+                macs: 1_000_000,
+                weight_sqnr_db: None,
+                output_sqnr_db: Some(20.0),
+                alone_sqnr_db: None,
+            }],
+            stays_f32: vec![StaysFloat {
+                name: "s".to_owned(),
+                op_type: "Softmax".to_owned(),
+                reason: "r".to_owned(),
+            }],
+            drift: None,
+        }
+    }
+
+    #[test]
+    fn a_screen_reader_is_told_what_every_table_and_every_cell_of_a_header_is() {
+        let ratio = MeanInterval { mean: 0.125, deviation: None, ci95: None, n: 8 };
+        let page = html(&report(), Some(&Drift::example(Some(ratio))));
+        let count = |what: &str| page.matches(what).count();
+        assert_eq!((count("<table"), count("<table aria-label=\"")), (4, 4), "{page}");
+        assert_eq!((count("<th scope=\"col\">"), count("<th scope=\"row\">")), (21, 6), "{page}");
+        assert_eq!(count("<th"), 21 + 6 + count("<thead"), "{page}");
+        assert_eq!(count("></th>"), 0, "a header says something: {page}");
+        assert!(page.contains("net &lt;int8&gt;") && page.contains("+0.12500"), "{page}");
+    }
+
+    #[test]
+    fn a_change_that_was_not_measured_is_not_told_as_none() {
+        let page = html(&report(), Some(&Drift::example(None)));
+        assert!(!page.contains("+0.00000"), "{page}");
+    }
 }

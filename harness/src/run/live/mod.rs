@@ -271,6 +271,10 @@ impl Live<'_> {
             // whoever still has something to tell finds nobody listening and ends
             drop(heard);
             let deciding = deciding.join().map_err(|_panic| RunError::Thread("classification"));
+            if deciding.is_err() {
+                // a camera that waits for room in the queue would wait for ever
+                ending.fail();
+            }
             let explaining = explaining.map_or(Ok(Ok(ExplainedEnd::default())), |thread| {
                 thread.join().map_err(|_panic| RunError::Thread("explanation"))
             });

@@ -17,10 +17,12 @@ pub(super) fn finding(book: &Book) -> Finding {
         "accuracy",
         "How often is the class right, and what does training with correlated backgrounds cost?",
         "Top-1 with Wilson's 95 % interval. Of all that is known of a network on a test set the measurement with most pictures \
-         counts: frames of a cell, a row of its manifest, or a row of the plan (column `source`). A case is one architecture, a \
+         counts: frames of a cell, a row of its manifest, or a row of the plan (column `source`). A network of one shape is asked about \
+         signs of that shape alone, here and in all that follows. A case is one architecture, a \
          camera level of training and one of testing, with all four combinations of correlated (C) and uncorrelated (U) training \
          and test, in one number format (f32 before others, integers last); it counts if C training with U test is lower than \
-         each of the other three, and is a tie if one is equal to it; trained from several seeds it is still one case. \
+         each of the other three, and is a tie if one is equal to it; trained from several seeds it is still one case. A measurement \
+         of which nobody tells the seed speaks for the only training of a set in other formats, and for none of several. \
          The paper's own definition of its 18 cases was not at hand: ours gives 27 in the whole grid, and two parts of it that have 18 are printed beside it. The loss is that of the \
          C-trained network from C to U pictures: frame by frame (Bonett and Price 2012) where both are frames, else as if the \
          pictures were others (Newcombe 1998).",

@@ -6,7 +6,27 @@ use statrs::distribution::{ContinuousCDF as _, StudentsT};
 
 use super::mean;
 use crate::stats::MeanInterval;
+use crate::study::cell::NetworkFacts;
 use crate::study::finding::Item;
+
+/// Why several trainings say nothing yet.
+pub(super) const WAITS: &str = "needs two seeds or more whose cells are complete";
+
+/// Whether two networks are trainings of one recipe, whatever their seeds: architecture, number format, training set and strength
+/// of the correlation.
+pub(super) fn is_of_recipe(a: &NetworkFacts, b: &NetworkFacts) -> bool {
+    a.architecture == b.architecture
+        && a.precision == b.precision
+        && a.train == b.train
+        && a.strength == b.strength
+}
+
+/// `resnet50 (int8-qdq), CF`; with the strength of the correlation where it is not that of the set.
+pub(super) fn recipe_name(network: &NetworkFacts) -> String {
+    let NetworkFacts { architecture, precision, train, strength, .. } = network;
+    let strength = strength.map(|s| format!(" at strength {s:.2}")).unwrap_or_default();
+    format!("{architecture} ({precision}), {train}{strength}")
+}
 
 /// A comparison of networks that may have been trained with several seeds.
 pub(super) trait Training {
@@ -68,7 +88,7 @@ pub(super) fn holm(
     [adjusted, over_seeds]
 }
 
-/// Mean differences over frames of the trainings of one recipe, one a seed.
+/// Means over frames or signs of the trainings of one recipe, one a seed.
 pub(super) struct Across {
     values: Vec<f64>,
     /// None if there are not two.
@@ -77,7 +97,10 @@ pub(super) struct Across {
 
 impl Across {
     pub(super) fn new(values: Vec<f64>) -> Self {
-        let mean = mean(&values).filter(|m| m.n > 1);
+        // seeds that do not scatter at all are no trainings of their own: an interval of no width would say more than they can
+        let told =
+            |m: MeanInterval| MeanInterval { ci95: m.ci95.filter(|[low, high]| low < high), ..m };
+        let mean = mean(&values).filter(|m| m.n > 1).map(told);
         Self { values, mean }
     }
 
@@ -86,7 +109,7 @@ impl Across {
         &self.values
     }
 
-    /// Over the seeds; none if there are not two.
+    /// Over the seeds; none if there are not two. Without an interval if they do not scatter at all.
     pub(super) const fn mean(&self) -> Option<MeanInterval> {
         self.mean
     }
@@ -109,12 +132,17 @@ impl Across {
         })
     }
 
-    /// Mean, number of trainings, p-value and ends in words.
+    /// Mean, number of trainings, p-value and ends in words; every number is a difference of two networks of one seed.
     pub(super) fn found(&self, p_holm: Option<f64>) -> Option<String> {
+        self.words("trainings of each set", p_holm)
+    }
+
+    /// The same of other numbers; `trainings` says what there are as many of.
+    pub(super) fn words(&self, trainings: &str, p_holm: Option<f64>) -> Option<String> {
         let (m, p) = (self.mean?, p_holm?);
         let [least, most] = self.ends().map(|end| end.shown());
         Some(format!(
-            "{} over {} trainings of each set, p (Holm) {}; single ones {least} to {most}",
+            "{} over {} {trainings}, p (Holm) {}; single ones {least} to {most}",
             Item::difference(Some(m)).shown(),
             m.n,
             Item::P(p).shown()
@@ -122,17 +150,18 @@ impl Across {
     }
 }
 
-/// Two-sided, Student's t. Seeds that do not scatter at all are no trainings of their own: no evidence.
+/// Two-sided, Student's t. Seeds that do not scatter at all are no evidence.
 fn p(m: &MeanInterval) -> f64 {
     let error = m.deviation.unwrap_or(0.0) / (m.n as f64).sqrt();
     match StudentsT::new(0.0, 1.0, m.n as f64 - 1.0) {
-        Ok(student) if error > 0.0 => 2.0 * student.cdf(-(m.mean / error).abs()),
+        Ok(student) if m.ci95.is_some() => 2.0 * student.cdf(-(m.mean / error).abs()),
         _ => 1.0,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::network;
     use super::*;
 
     #[test]
@@ -141,6 +170,10 @@ mod tests {
         // 0.012, t = 10.392 of 2 degrees of freedom: p = 1 - t / sqrt(2 + t^2)
         assert!((of(&[0.010, 0.012, 0.014]) - 0.009_130).abs() < 1e-5);
         assert!((of(&[0.25, 0.25]) - 1.0).abs() < 1e-12);
+        let same = Across::new(vec![0.25, 0.25]);
+        assert_eq!(same.mean().unwrap().ci95, None, "no interval of no width");
+        let words = "+0.2500 over 2 trainings, p (Holm) 1.0000; single ones +0.2500 to +0.2500";
+        assert_eq!(same.words("trainings", same.p()).as_deref(), Some(words));
     }
 
     #[test]
@@ -150,5 +183,15 @@ mod tests {
         assert!(one.mean().is_none());
         assert_eq!(one.ends().map(|end| end.shown()), ["+0.0200", "+0.0200"]);
         assert_eq!(Across::new(Vec::new()).ends(), [Item::Nothing, Item::Nothing]);
+    }
+
+    #[test]
+    fn a_dose_is_another_recipe_and_a_seed_is_not() {
+        let whole = network("a", "resnet50", "CF");
+        let again = NetworkFacts { seed: Some(2), ..network("b", "resnet50", "CF") };
+        let dose = NetworkFacts { strength: Some(0.5), ..whole.clone() };
+        assert!(is_of_recipe(&whole, &again) && !is_of_recipe(&whole, &dose));
+        assert_eq!(recipe_name(&again), "resnet50 (f32), CF");
+        assert_eq!(recipe_name(&dose), "resnet50 (f32), CF at strength 0.50");
     }
 }

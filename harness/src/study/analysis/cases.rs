@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use datasets::sets::{Correlation, Level, Set};
 
 use super::measurement::{Measured, Source, format_rank, measure};
-use super::seeds::meet;
+use super::seeds::{meet, stands_for};
 use super::shares::{self, ShareDifference};
 use super::{hits_of, paired, whole_set};
 use crate::stats::{self, ShareInterval};
@@ -21,6 +21,8 @@ pub(super) type Four<T> = [T; 4];
 pub(super) struct Case<'a> {
     /// The one trained on C.
     pub(super) network: &'a NetworkFacts,
+    /// The one trained on U.
+    twin: &'a NetworkFacts,
     pub(super) train: Level,
     pub(super) test: Level,
     pub(super) at: Four<Measured<'a>>,
@@ -86,6 +88,13 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// Whether this says what another case would, in whatever number format: of one kind, from one seed as far as is known.
+    fn stands_for(&self, other: &Self, all: &[NetworkFacts]) -> bool {
+        self.key() == other.key()
+            && stands_for(all, self.network, other.network)
+            && stands_for(all, self.twin, other.twin)
+    }
+
     /// What the correlated network loses from C to U pictures.
     pub(super) fn loss(&self) -> Option<ShareDifference> {
         match (self.at[0].source, self.at[1].source) {
@@ -118,7 +127,8 @@ fn shares(at: &Four<Measured<'_>>) -> Option<Four<ShareInterval>> {
     found.try_into().ok()
 }
 
-/// Every case in the number format that counts, once a seed. Networks on C and on U meet by their seeds (`seeds::meet`).
+/// Every case in the number format that counts, once a seed (`seeds::stands_for`). Networks on C and on U meet by their seeds
+/// (`seeds::meet`).
 pub(super) fn cases<'a>(book: &'a Book, all: &'a [NetworkFacts]) -> Vec<Case<'a>> {
     let like = |a: &NetworkFacts, b: &NetworkFacts| {
         a.architecture == b.architecture && format_rank(a) == format_rank(b)
@@ -136,8 +146,8 @@ pub(super) fn cases<'a>(book: &'a Book, all: &'a [NetworkFacts]) -> Vec<Case<'a>
         }
     }
     let best = |case: &Case<'_>| {
-        let same = |o: &&Case<'_>| o.key() == case.key() && o.network.has_seed_of(case.network);
-        found.iter().filter(same).map(|o| format_rank(o.network)).min()
+        let same = found.iter().filter(|o| o.stands_for(case, all));
+        same.map(|o| format_rank(o.network)).min()
     };
     let kept: Vec<bool> =
         found.iter().map(|case| best(case) == Some(format_rank(case.network))).collect();
@@ -158,5 +168,5 @@ fn case<'a>(
         of(u, Correlation::Correlated)?,
         of(u, Correlation::Uncorrelated)?,
     ];
-    Some(Case { network: c, train, test, at, shares: shares(&at)? })
+    Some(Case { network: c, twin: u, train, test, at, shares: shares(&at)? })
 }

@@ -2,47 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    SEED, contrasts, empty, explainers, familiar, mean, networks, not_measured, paired, plain,
-    title,
-};
+use super::moved::{Moved, Views, both, collect, flips, moved, ratio_change};
+use super::moving::{self, Group, spread};
+use super::{SEED, empty, familiar, mean, not_measured, reaction};
 use crate::stats;
-use crate::study::book::{Book, Entry, Point};
-use crate::study::finding::{Figure, Finding, Item, Mark, Ruling, Table, Verdict};
-
-/// One network with the cells in which every sign stands in one place.
-pub(super) struct Moved<'a> {
-    pub(super) own: &'a Entry,
-    pub(super) places: Vec<&'a Entry>,
-}
-
-/// The same sign in its own place and in another.
-pub(super) type Views<'a> = Vec<(&'a Point, &'a Point)>;
-
-impl Moved<'_> {
-    /// Own picture and picture in another place, for all signs that a place moved.
-    fn views(&self) -> Views<'_> {
-        self.places.iter().flat_map(|place| moved(self.own, place)).collect()
-    }
-
-    /// Network, and test set where it is not the usual one.
-    pub(super) fn name(&self) -> String {
-        super::on_set(&self.own.network, &self.own.data.set)
-    }
-}
-
-/// Signs that did not stand there anyway.
-pub(super) fn moved<'a>(own: &'a Entry, place: &'a Entry) -> Views<'a> {
-    paired(own, place).into_iter().filter(|(a, b)| a.environment != b.environment).collect()
-}
-
-pub(super) fn flips(views: &[(&Point, &Point)]) -> usize {
-    views.iter().filter(|(a, b)| a.predicted != b.predicted).count()
-}
-
-pub(super) fn ratio_change(views: &[(&Point, &Point)]) -> Vec<f64> {
-    super::differences(&super::ratio_pairs(views))
-}
+use crate::study::book::Book;
+use crate::study::finding::{Figure, Finding, Item, Mark, Table};
 
 pub(super) fn finding(book: &Book) -> Finding {
     let mut finding = empty(
@@ -54,9 +19,12 @@ pub(super) fn finding(book: &Book) -> Finding {
          network. Views of one sign are not independent: intervals over all views are taken over means of signs. A place is familiar \
          to a class if the correlated training set of that camera level shows the class there more often than classes in general, \
          P(environment | class) > P(environment); the same places are held against the network trained on the uncorrelated set, to \
-         which none is more familiar than another. Correlated against uncorrelated: the two networks of a level, sign by sign.",
+         which none is more familiar than another. Correlated against uncorrelated: the two networks of a level, sign by sign. Where \
+         there are two seeds or more of one architecture, number format and training set, with their signs in the same places, \
+         Student's t over the means of the seeds decides, and a single seed does not.",
     );
     let all = collect(book);
+    let groups = moving::groups(&all);
     let mut places = Table::new(
         "counterfactual-environment",
         "Moved into an environment",
@@ -87,7 +55,7 @@ pub(super) fn finding(book: &Book) -> Finding {
     );
     let mut marks = Vec::new();
     for m in &all {
-        let (name, method) = (&m.name(), title(&m.own.explainer));
+        let (name, method) = (&m.name(), m.method());
         let tested: Vec<_> = m
             .places
             .iter()
@@ -132,10 +100,13 @@ pub(super) fn finding(book: &Book) -> Finding {
                 Item::number(spread(&views), 4),
             ]);
         }
-        finding.verdicts.push(verdict(m));
+        if groups.iter().all(|group| !group.holds(m)) {
+            finding.verdicts.push(moving::verdict(m));
+        }
     }
-    let pairs = twins(book, &all);
-    finding.verdicts.extend(pairs.iter().map(|pair| reaction(pair)));
+    finding.verdicts.extend(groups.iter().map(Group::verdict));
+    let pairs = both(book, &all);
+    finding.verdicts.extend(reaction::verdicts(&pairs));
     let familiar = familiar::places(&all, &pairs);
     finding.headline = familiar.headline;
     finding.verdicts.extend(familiar.verdicts);
@@ -153,36 +124,9 @@ pub(super) fn finding(book: &Book) -> Finding {
     finding.figures.push(familiar.figure);
     finding.tables.push(places);
     finding.tables.push(familiar.table);
+    finding.tables.extend(familiar.over_trainings);
     finding.tables.push(classes);
     finding
-}
-
-fn collect(book: &Book) -> Vec<Moved<'_>> {
-    let mut found = Vec::new();
-    for network in networks(book) {
-        for explainer in explainers(book) {
-            let places = book
-                .entries
-                .iter()
-                .filter(|e| e.network.name == network.name && e.explainer == explainer)
-                .filter(|e| !e.data.environment.is_empty() && e.data.differs_in("environment"))
-                .filter(|e| !e.points.is_empty());
-            // pictures of another set differ in more than the place
-            let mut sets: Vec<(&str, Vec<&Entry>)> = Vec::new();
-            for place in places {
-                match sets.iter_mut().find(|(set, _)| *set == place.data.set) {
-                    Some((_, places)) => places.push(place),
-                    None => sets.push((&place.data.set, vec![place])),
-                }
-            }
-            for (set, places) in sets {
-                if let Some(own) = plain(book, &network.name, set, Some(explainer)) {
-                    found.push(Moved { own, places });
-                }
-            }
-        }
-    }
-    found
 }
 
 fn by_class<'a>(m: &'a Moved<'_>) -> BTreeMap<u16, Views<'a>> {
@@ -193,112 +137,12 @@ fn by_class<'a>(m: &'a Moved<'_>) -> BTreeMap<u16, Views<'a>> {
     classes
 }
 
-fn by_sign<'a>(m: &'a Moved<'_>) -> BTreeMap<(u16, u32), Views<'a>> {
-    let mut signs: BTreeMap<(u16, u32), Vec<_>> = BTreeMap::new();
-    for view in m.views() {
-        signs.entry(view.0.key()).or_default().push(view);
-    }
-    signs
-}
-
-/// Standard deviation of the ratio of one sign over the places, as the root of the mean variance over the signs.
-fn spread(views: &[(&Point, &Point)]) -> Option<f64> {
-    let mut signs: BTreeMap<(u16, u32), Vec<f64>> = BTreeMap::new();
-    for (own, there) in views {
-        let ratios = signs.entry(own.key()).or_insert_with(|| own.ratio.into_iter().collect());
-        ratios.extend(there.ratio);
-    }
-    let variances: Vec<f64> =
-        signs.values().filter_map(|r| Some(mean(r)?.deviation?.powi(2))).collect();
-    Some(mean(&variances)?.mean.sqrt())
-}
-
-fn verdict(m: &Moved<'_>) -> Verdict {
-    let views = m.views();
-    let signs = by_sign(m);
-    let steady = signs.values().filter(|v| flips(v) == 0).count();
-    let changes: Vec<f64> =
-        signs.values().filter_map(|v| Some(mean(&ratio_change(v))?.mean)).collect();
-    let share = |n, of| Item::share(stats::wilson(n, of)).shown();
-    Verdict {
-        what: format!("moving a sign, {}, {}", m.name(), title(&m.own.explainer)),
-        published: None,
-        found: format!(
-            "{} of {} views flip; {} of the signs keep their class everywhere; ratio changes by {}; spread of one sign over the places {}",
-            flips(&views),
-            views.len(),
-            share(steady, signs.len()),
-            Item::difference(mean(&changes)).shown(),
-            Item::number(spread(&views), 4).shown()
-        ),
-        ruling: Ruling::Answered,
-        why: format!(
-            "{} signs in {} places; interval over the means of signs",
-            signs.len(),
-            m.places.len()
-        ),
-    }
-}
-
-/// The two networks of a level, correlated first, with the same pictures moved.
-fn twins<'m, 'a>(book: &Book, all: &'m [Moved<'a>]) -> Vec<[&'m Moved<'a>; 2]> {
-    let mut found = Vec::new();
-    for contrast in contrasts(book) {
-        for c in all.iter().filter(|m| m.own.network.name == contrast.correlated.name) {
-            let twin = all.iter().find(|u| {
-                u.own.network.name == contrast.uncorrelated.name
-                    && u.own.explainer == c.own.explainer
-                    && u.own.data.set == c.own.data.set
-            });
-            found.extend(twin.map(|u| [c, u]));
-        }
-    }
-    found
-}
-
-/// `resnet50-cf against resnet50-uf`.
-pub(super) fn against([c, u]: &[&Moved<'_>; 2]) -> String {
-    format!("{} against {}", c.name(), u.own.network.name)
-}
-
-/// Does the network trained on correlated backgrounds react more strongly? Sign by sign against its twin.
-fn reaction(pair: &[&Moved<'_>; 2]) -> Verdict {
-    let [signs_c, signs_u] = pair.map(by_sign);
-    let share = |v: &Views<'_>| flips(v) as f64 / v.len() as f64;
-    let both = || signs_c.iter().filter_map(|(key, vc)| Some((vc, signs_u.get(key)?)));
-    let flipped: Vec<f64> = both().map(|(vc, vu)| share(vc) - share(vu)).collect();
-    let reaction: Vec<f64> =
-        both().filter_map(|(vc, vu)| Some(spread(vc)? - spread(vu)?)).collect();
-    let p = [&flipped, &reaction].map(|d| stats::sign_flip(d, SEED).map_or(1.0, |t| t.p));
-    let sure = stats::holm(&p).into_iter().any(|p| p < 0.05);
-    // an interval of differences that are all zero would say more than it can
-    let flips = if flipped.iter().all(|d| *d == 0.0) {
-        "no difference".to_owned()
-    } else {
-        Item::difference(mean(&flipped)).shown()
-    };
-    Verdict {
-        what: format!(
-            "correlated against uncorrelated training, {}, {}",
-            against(pair),
-            title(&pair[0].own.explainer)
-        ),
-        published: None,
-        found: format!(
-            "share of flips: {flips}; spread of the ratio over the places {} (correlated less uncorrelated, sign by sign)",
-            Item::difference(mean(&reaction)).shown()
-        ),
-        ruling: if sure { Ruling::Answered } else { Ruling::Undecided },
-        why: "answered if one of the two has p below 0.05 after Holm over them. A network that leans on the background should flip more often \
-              and shift its attention more"
-            .to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::testing::{entry, network, noise};
     use super::*;
+    use crate::study::book::Entry;
+    use crate::study::finding::{Ruling, Verdict};
 
     /// The correlated network flips every fourth moved sign and loses 0.05 of its ratio at the coast.
     fn book() -> Book {

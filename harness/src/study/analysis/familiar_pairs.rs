@@ -6,11 +6,15 @@
 use crate::stats::MeanInterval;
 use crate::study::finding::Item;
 
-/// Two networks: how much more the ratio of the correlated one changes in unfamiliar places than in familiar ones, over signs.
+/// Two networks, or several trainings of both: how much more the ratio of the correlated one changes in unfamiliar places than in
+/// familiar ones.
+#[derive(Clone)]
 pub(super) struct Pair {
     /// Networks and method.
     pub(super) name: String,
     pub(super) difference: MeanInterval,
+    /// What the interval is over.
+    pub(super) unit: &'static str,
     /// After Holm.
     pub(super) p: f64,
 }
@@ -38,10 +42,11 @@ pub(super) fn sentence(pairs: &[Pair]) -> Option<String> {
     );
     if let [pair] = pairs {
         return Some(format!(
-            "{start} by {} in the correlated network than in its twin ({}; {} signs, p (Holm) {})",
+            "{start} by {} in the correlated network than in its twin ({}; {} {}, p (Holm) {})",
             Item::difference(Some(pair.difference)).shown(),
             pair.name,
             pair.difference.n,
+            pair.unit,
             Item::P(pair.p).shown()
         ));
     }
@@ -72,7 +77,7 @@ mod tests {
         let one = |(mean, p): &(f64, f64)| {
             let ci95 = Some([mean - 0.01, mean + 0.01]);
             let difference = MeanInterval { mean: *mean, deviation: None, ci95, n: 60 };
-            Pair { name: "a against b, GradCAM".to_owned(), difference, p: *p }
+            Pair { name: "a against b, GradCAM".to_owned(), difference, unit: "signs", p: *p }
         };
         found.iter().map(one).collect()
     }

@@ -24,9 +24,11 @@ impl Step {
         Some(Self { mean: mean(&d)?, p: stats::sign_flip(&d, SEED)?.p, none: is_none(&d) })
     }
 
-    /// Seed by seed.
+    /// Seed by seed. Seeds that do not scatter at all have no interval and show nothing, no equivalence either.
     fn over(across: &Across) -> Option<Self> {
-        Some(Self { mean: across.mean()?, p: across.p()?, none: is_none(across.values()) })
+        let mean = across.mean()?;
+        let none = mean.ci95.is_some() && is_none(across.values());
+        Some(Self { mean, p: across.p()?, none })
     }
 
     /// The whole interval lies beyond the margin on this side.

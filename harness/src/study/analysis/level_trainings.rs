@@ -1,19 +1,19 @@
-//! Camera levels of training, with trainings as the unit: what the steps of several seeds say together.
+//! Camera levels of training or testing, with trainings as the unit: what the steps of several seeds say together.
 
-use super::across::{Recipe, Training as _, recipes};
+use super::across::{Recipe, Training as _, WAITS, recipe_name, recipes};
 use super::level_steps::Steps;
 use super::levels::{Levels, PUBLISHED, TRAINING, row, verdict};
 use super::{mean, not_measured, ratios, title};
 use crate::stats::MeanInterval;
 use crate::study::cell::NetworkFacts;
 use crate::study::finding::{Item, Verdict};
-use crate::study::paper;
 
 /// What the differences are of.
 const OVER_SEEDS: &str = "Student's t over the mean differences of the seeds, each over frames: it speaks of further trainings on \
                           these sets, on these signs";
 
-/// Networks of two seeds or more of one architecture, number format and kind of background, at the three levels.
+/// Networks of two seeds or more of one architecture and number format, trained at the three levels of a kind of background; or trained
+/// on one set and tested at the three levels.
 pub(super) struct Group<'r> {
     first: &'r Levels<'r>,
     trainings: Vec<&'r Levels<'r>>,
@@ -40,15 +40,15 @@ impl Group<'_> {
         &self.first.entries[0].network
     }
 
-    fn of_paper(&self) -> bool {
-        paper::has(&self.network().architecture)
-    }
-
-    /// `resnet50 (int8-qdq), UF, UM, UH`.
+    /// `resnet50 (int8-qdq), UF, UM, UH`, or `resnet50 (int8-qdq), UF on CF, CM, CH`.
     fn name(&self) -> String {
-        let NetworkFacts { architecture, precision, .. } = self.network();
-        let sets = self.first.entries.map(|e| e.network.train.as_str()).join(", ");
-        format!("{architecture} ({precision}), {sets}")
+        if self.first.varied == TRAINING {
+            let NetworkFacts { architecture, precision, .. } = self.network();
+            let sets = self.first.entries.map(|e| e.network.train.as_str()).join(", ");
+            return format!("{architecture} ({precision}), {sets}");
+        }
+        let sets = self.first.entries.map(|e| e.data.set.as_str()).join(", ");
+        format!("{} on {sets}", recipe_name(self.network()))
     }
 
     /// Mean over the trainings at each level.
@@ -62,22 +62,23 @@ impl Group<'_> {
     /// None if not two trainings are complete.
     pub(super) fn row(&self) -> Option<Vec<Item>> {
         let name = format!("{}, over {} trainings", self.name(), self.trainings.len());
-        let names = [TRAINING, &name, &title(self.first.explainer)];
-        Some(row(names, self.means(), self.steps.as_ref()?, self.of_paper()))
+        let names = [self.first.varied, &name, &title(self.first.explainer)];
+        Some(row(names, self.means(), self.steps.as_ref()?, self.first.remark()))
     }
 
     /// What the trainings say together.
     pub(super) fn verdict(&self) -> Verdict {
+        let (varied, remark) = (self.first.varied, self.first.remark());
         let (name, method) = (self.name(), title(self.first.explainer));
-        let what = format!("camera level of {TRAINING}, {name}, {method}, over trainings");
+        let what = format!("camera level of {varied}, {name}, {method}, over trainings");
         let Some(steps) = &self.steps else {
-            let published = self.of_paper().then(|| PUBLISHED.to_owned());
-            let why = "needs two seeds or more whose cells are complete";
-            return not_measured(&what, published, why);
+            let published = remark.is_none().then(|| PUBLISHED.to_owned());
+            return not_measured(&what, published, WAITS);
         };
-        let found = verdict(what, steps, self.of_paper(), OVER_SEEDS);
+        let found = verdict(what, steps, remark, OVER_SEEDS);
+        let trainings = if varied == TRAINING { "trainings of each set" } else { "trainings" };
         Verdict {
-            found: format!("over {} trainings of each set: {}", self.trainings.len(), found.found),
+            found: format!("over {} {trainings}: {}", self.trainings.len(), found.found),
             ..found
         }
     }
@@ -145,5 +146,34 @@ mod tests {
         let found = finding(&Book { entries, ..Book::default() });
         assert_eq!(found.verdicts[0].ruling, Ruling::Missing, "{:?}", found.verdicts);
         assert_eq!(found.tables[0].rows.len(), 2, "no row over one training");
+    }
+
+    #[test]
+    fn levels_of_testing_are_joined_over_the_seeds_of_one_set_and_a_dose_is_none_of_them() {
+        let steps = [[0.50, 0.55, 0.60], [0.51, 0.561, 0.612], [0.49, 0.539, 0.588]];
+        let cells = |seed: u64, means: [f64; 3], strength: Option<f64>| {
+            let n = seeded(&format!("{seed}{strength:?}"), "resnet50", "CF", Some(seed));
+            let n = NetworkFacts { strength, ..n };
+            ["CF", "CM", "CH"].into_iter().zip(means).map(move |(set, mean)| {
+                entry(&n, set, "gradcam", 90, |i, p| p.ratio = Some(mean + 0.2 * noise(i)))
+            })
+        };
+        let seeds = (1..).zip(steps).flat_map(|(seed, means)| cells(seed, means, None));
+        let entries: Vec<Entry> = seeds.chain(cells(1, [0.5; 3], Some(0.5))).collect();
+        let found = finding(&Book { entries, ..Book::default() });
+        let [training, dose, testing] = found.verdicts.as_slice() else { panic!("{found:?}") };
+        assert_eq!(training.ruling, Ruling::Missing);
+        assert!(dose.what.starts_with("camera level of testing, 1Some(0.5) on CF"), "{dose:?}");
+        assert_eq!(
+            testing.what,
+            "camera level of testing, resnet50 (f32), CF on CF, CM, CH, GradCAM, over trainings"
+        );
+        assert!(testing.found.starts_with("over 3 trainings: rises: F to M +0.05"), "{testing:?}");
+        assert_eq!((testing.ruling, &testing.published), (Ruling::Answered, &None));
+        assert!(
+            testing.why.contains("levels of training; this is the same network"),
+            "{testing:?}"
+        );
+        assert_eq!(found.tables[0].rows.len(), 5, "four networks and three seeds together");
     }
 }

@@ -2,7 +2,7 @@
 
 use datasets::sets::{Level, Set};
 
-use super::across::Training;
+use super::across::{Training, is_of_recipe};
 use super::level_steps::{MARGIN, Steps};
 use super::level_trainings::{self, Group};
 use super::seeds::meet;
@@ -19,6 +19,8 @@ use crate::study::paper;
 /// What the paper says of networks trained at the three levels.
 pub(super) const PUBLISHED: &str = "no clear trend";
 pub(super) const TRAINING: &str = "training";
+/// Why levels of testing are held against nothing.
+const OURS: &str = "the paper looked at levels of training; this is the same network on other pictures of the same signs";
 
 pub(super) fn finding(book: &Book) -> Finding {
     let mut finding = empty(
@@ -29,8 +31,9 @@ pub(super) fn finding(book: &Book) -> Finding {
          sign-flip tests with Holm's adjustment over the three. A trend: both steps significant in one direction, and the interval of \
          F to H wholly beyond +-0.0049, the smallest difference that the paper reports. No trend: both steps significant in opposite \
          directions, or F to H equivalent to none within that margin (two one-sided t-tests at 5 %). Anything else is not decided. \
-         Where the three levels were trained with two seeds or more, the same rule takes the mean differences of the seeds in place of \
-         frames (Student's t), and a single seed decides nothing.",
+         Where there are two seeds or more of one architecture, number format and training set (of the three sets, for levels of \
+         training), the same rule takes the mean differences of the seeds in place of frames (Student's t), and a single seed decides \
+         nothing.",
     );
     let mut table = Table::new(
         "level",
@@ -49,19 +52,10 @@ pub(super) fn finding(book: &Book) -> Finding {
             "published",
         ],
     );
+    let mut marks = Vec::new();
     let trained: Vec<Levels<'_>> =
         explainers(book).into_iter().flat_map(|e| trained(book, e)).collect();
-    let groups = level_trainings::groups(&trained);
-    let mut marks: Vec<Mark> = trained.iter().flat_map(Levels::marks).collect();
-    table.rows.extend(trained.iter().map(Levels::row));
-    table.rows.extend(groups.iter().filter_map(Group::row));
-    let alone = |l: &&Levels<'_>| groups.iter().all(|group| !group.holds(l));
-    let mut verdicts: Vec<Verdict> = trained
-        .iter()
-        .filter(alone)
-        .map(Levels::verdict)
-        .chain(groups.iter().map(Group::verdict))
-        .collect();
+    let mut verdicts = told(&trained, &mut table, &mut marks);
     if verdicts.is_empty() {
         verdicts.push(not_measured(
             "camera level of training",
@@ -69,15 +63,9 @@ pub(super) fn finding(book: &Book) -> Finding {
             "needs networks of one architecture trained at F, M and H",
         ));
     }
-    for levels in explainers(book).into_iter().flat_map(|e| tested(book, e)) {
-        marks.extend(levels.marks());
-        table.rows.push(levels.row());
-        verdicts.push(Verdict {
-            why: "the paper looked at levels of training; this is the same network on other pictures of the same signs"
-                .to_owned(),
-            ..levels.verdict()
-        });
-    }
+    let tested: Vec<Levels<'_>> =
+        explainers(book).into_iter().flat_map(|e| tested(book, e)).collect();
+    verdicts.extend(told(&tested, &mut table, &mut marks));
     finding.figures.push(Figure::Intervals {
         title: "Mean pixel ratio by camera level".to_owned(),
         axis: "mean pixel ratio".to_owned(),
@@ -90,10 +78,20 @@ pub(super) fn finding(book: &Book) -> Finding {
     finding
 }
 
+/// Verdicts on what stands alone and on several seeds together; their rows and marks besides.
+fn told(levels: &[Levels<'_>], table: &mut Table, marks: &mut Vec<Mark>) -> Vec<Verdict> {
+    let groups = level_trainings::groups(levels);
+    marks.extend(levels.iter().flat_map(Levels::marks));
+    table.rows.extend(levels.iter().map(Levels::row));
+    table.rows.extend(groups.iter().filter_map(Group::row));
+    let alone = levels.iter().filter(|l| groups.iter().all(|group| !group.holds(l)));
+    alone.map(Levels::verdict).chain(groups.iter().map(Group::verdict)).collect()
+}
+
 /// A network or trainings of one kind at the three levels, by one method.
 pub(super) struct Levels<'a> {
     /// `training` or `testing`.
-    varied: &'static str,
+    pub(super) varied: &'static str,
     name: String,
     pub(super) explainer: &'a str,
     pub(super) entries: [&'a Entry; 3],
@@ -111,8 +109,15 @@ impl<'a> Levels<'a> {
         Some(Self { varied, name, explainer, entries, steps })
     }
 
-    fn of_paper(&self) -> bool {
-        self.varied == TRAINING && paper::has(&self.entries[0].network.architecture)
+    /// Why nothing is held against the paper; none if something is.
+    pub(super) fn remark(&self) -> Option<&'static str> {
+        if self.varied != TRAINING {
+            Some(OURS)
+        } else if paper::has(&self.entries[0].network.architecture) {
+            None
+        } else {
+            Some(NOT_OF_THE_PAPER)
+        }
     }
 
     fn means(&self) -> [Option<MeanInterval>; 3] {
@@ -125,23 +130,24 @@ impl<'a> Levels<'a> {
 
     fn row(&self) -> Vec<Item> {
         let name = [self.varied, &self.name, &title(self.explainer)];
-        row(name, self.means(), &self.steps, self.of_paper())
+        row(name, self.means(), &self.steps, self.remark())
     }
 
     fn verdict(&self) -> Verdict {
         let what =
             format!("camera level of {}, {}, {}", self.varied, self.name, title(self.explainer));
-        verdict(what, &self.steps, self.of_paper(), SINGLE)
+        verdict(what, &self.steps, self.remark(), SINGLE)
     }
 }
 
 impl Training for Levels<'_> {
     fn is_training_of(&self, other: &Self) -> bool {
-        let of = |l: &Self| {
-            let n = &l.entries[0].network;
-            (n.architecture.clone(), n.precision.clone(), n.train.clone())
+        let same = |(own, others): (&&Entry, &&Entry)| {
+            is_of_recipe(&own.network, &others.network) && own.data.set == others.data.set
         };
-        of(self) == of(other) && self.explainer == other.explainer
+        self.varied == other.varied
+            && self.explainer == other.explainer
+            && self.entries.iter().zip(&other.entries).all(same)
     }
 
     fn seed(&self) -> Option<u64> {
@@ -220,18 +226,18 @@ pub(super) fn row(
     name: [&str; 3],
     means: [Option<MeanInterval>; 3],
     steps: &Steps,
-    of_paper: bool,
+    remark: Option<&str>,
 ) -> Vec<Item> {
     let mut row: Vec<Item> = name.map(Item::text).into();
     row.extend(means.map(Item::mean));
     row.extend(steps.means().map(|m| Item::difference(Some(m))));
     row.push(Item::text(steps.trend()));
-    row.push(Item::text(if of_paper { PUBLISHED } else { NOT_PUBLISHED }));
+    row.push(Item::text(if remark.is_none() { PUBLISHED } else { NOT_PUBLISHED }));
     row
 }
 
-/// The ruling on a trend; `unit` tells what the differences are of.
-pub(super) fn verdict(what: String, steps: &Steps, of_paper: bool, unit: &str) -> Verdict {
+/// The ruling on a trend; `remark` tells why nothing is held against the paper, `unit` what the differences are of.
+pub(super) fn verdict(what: String, steps: &Steps, remark: Option<&str>, unit: &str) -> Verdict {
     let (trend, p) = (steps.trend(), steps.holm());
     let rule = format!(
         "rule: both steps significant in one direction with F to H beyond +-{MARGIN} contradict `no clear trend`; two \
@@ -245,15 +251,15 @@ pub(super) fn verdict(what: String, steps: &Steps, of_paper: bool, unit: &str) -
     let [first, second, whole] = steps.means().map(|m| Item::difference(Some(m)).shown());
     Verdict {
         what,
-        published: of_paper.then(|| PUBLISHED.to_owned()),
+        published: remark.is_none().then(|| PUBLISHED.to_owned()),
         found: format!(
             "{trend}: F to M {first}, M to H {second}, F to H {whole}; p (Holm) {}, {} and {}",
             Item::P(p[0]).shown(),
             Item::P(p[1]).shown(),
             Item::P(p[2]).shown()
         ),
-        ruling: if of_paper { ruling } else { answered(ruling) },
-        why: if of_paper { rule } else { format!("{NOT_OF_THE_PAPER}. {rule}") },
+        ruling: if remark.is_none() { ruling } else { answered(ruling) },
+        why: remark.map(|remark| format!("{remark}. {rule}")).unwrap_or(rule),
     }
 }
 

@@ -1,6 +1,9 @@
 //! Which measurement of an accuracy counts: the frames of a cell, or a row of the manifest or of the plan, whichever saw most
 //! pictures.
 
+use datasets::sets::Set;
+
+use super::seeds::stands_for;
 use super::{hits, networks, plain, whole_set};
 use crate::stats::{self, ShareInterval};
 use crate::study::book::{Book, Entry};
@@ -49,7 +52,8 @@ pub(super) fn known(book: &Book) -> Vec<NetworkFacts> {
     all
 }
 
-/// The measurement with most pictures on the ordinary test half of a set; of two alike, frames before manifest before plan.
+/// The measurement with most pictures on the ordinary test half of a set, for a network of one shape on that shape (its manifest
+/// calls this part of CF `CFT`); of two alike, frames before manifest before plan.
 pub(super) fn measure<'a>(
     book: &'a Book,
     network: &NetworkFacts,
@@ -59,7 +63,10 @@ pub(super) fn measure<'a>(
         let share = stats::wilson(hits(&entry.points), entry.points.len())?;
         Some(Measured { share, source: Source::Frames(entry) })
     });
-    let of_set = |k: &&KnownAccuracy| k.figures.set.strip_suffix("/test") == Some(set);
+    let shape = network.set().and_then(|own| own.shape);
+    let asked =
+        Set::from_name(set).map_or_else(|| set.to_owned(), |s| Set { shape, ..s }.to_string());
+    let of_set = |k: &&KnownAccuracy| k.figures.set.strip_suffix("/test") == Some(&asked);
     let told = network
         .accuracy
         .iter()
@@ -95,16 +102,17 @@ pub(super) fn format_rank(network: &NetworkFacts) -> u8 {
     }
 }
 
-/// Whether a measurement of one training speaks for another as well: of no other seed, and in a better number format, or on more
-/// pictures of a network that is not known to be another one.
+/// Whether a measurement of one training speaks for another as well: of no other seed (`seeds::stands_for`), and in a better number
+/// format, or on more pictures of a network that is not known to be another one.
 fn outdone(
+    all: &[NetworkFacts],
     by: (&NetworkFacts, Measured<'_>),
     (network, measured): (&NetworkFacts, Measured<'_>),
 ) -> bool {
     let (other, most) = by;
     if other.architecture != network.architecture
         || other.train != network.train
-        || !other.has_seed_of(network)
+        || !stands_for(all, other, network)
     {
         return false;
     }
@@ -117,7 +125,7 @@ fn outdone(
 pub(super) fn on_own_set<'b, 'n>(
     book: &'b Book,
     all: &'n [NetworkFacts],
-    wanted: impl Fn(datasets::sets::Set) -> bool,
+    wanted: impl Fn(Set) -> bool,
 ) -> Vec<(&'n NetworkFacts, Measured<'b>)> {
     let found: Vec<(&NetworkFacts, Measured<'b>)> = all
         .iter()
@@ -126,7 +134,7 @@ pub(super) fn on_own_set<'b, 'n>(
             Some((n, measure(book, n, &set.to_string())?))
         })
         .collect();
-    let lasting = |n| !found.iter().any(|by| outdone(*by, n));
+    let lasting = |n| !found.iter().any(|by| outdone(all, *by, n));
     found.iter().copied().filter(|n| lasting(*n)).collect()
 }
 
@@ -144,6 +152,19 @@ mod tests {
     fn book_of(network: &NetworkFacts, frames: usize) -> Book {
         let cell = entry(network, "CF", "gradcam", frames, |_, _| {});
         Book { entries: vec![cell], ..Book::default() }
+    }
+
+    #[test]
+    fn of_a_network_of_one_shape_the_manifest_tells_that_part_of_a_set() {
+        let row = |set: &str, top1| KnownAccuracy {
+            told: Told::Manifest,
+            figures: Accuracy { set: set.to_owned(), top1, n: 100, ci95: None },
+        };
+        let accuracy = vec![row("CF/test", 0.3), row("CFT/test", 0.9)];
+        let one = NetworkFacts { accuracy: accuracy.clone(), ..network("t", "a", "CMT") };
+        let all = NetworkFacts { accuracy, ..network("m", "a", "CM") };
+        let found = |n: &NetworkFacts| measure(&Book::default(), n, "CF").unwrap().share.value;
+        assert_eq!([found(&one), found(&all)], [0.9, 0.3]);
     }
 
     #[test]
@@ -239,5 +260,26 @@ mod tests {
         let found = on_own_set(&book, &all, |_| true);
         let names: Vec<&str> = found.iter().map(|(n, _)| n.name.as_str()).collect();
         assert_eq!(names, ["float-1", "integer-2", "integer-3"]);
+    }
+
+    #[test]
+    fn f32_of_a_seed_that_nobody_tells_speaks_for_the_only_training_and_for_none_of_several() {
+        let float = network("float", "resnet50", "CF");
+        let integer = |seed: u64| NetworkFacts {
+            precision: "int8-qdq".to_owned(),
+            ..seeded(&format!("integer-{seed}"), "resnet50", "CF", Some(seed))
+        };
+        let of = |all: &[NetworkFacts]| -> Vec<String> {
+            let entries = all.iter().map(|n| entry(n, "CF", "gradcam", 10, |_, _| {})).collect();
+            let book = Book { entries, ..Book::default() };
+            on_own_set(&book, all, |_| true).iter().map(|(n, _)| n.name.clone()).collect()
+        };
+        assert_eq!(of(&[integer(1), float.clone()]), ["float"]);
+        let all = [integer(1), integer(2), float.clone()];
+        assert_eq!(of(&all), ["integer-1", "integer-2", "float"]);
+        // where the seeds have f32 of their own, one in integers that nobody tells the seed of is no further training
+        let of_seed = |seed: u64| seeded(&format!("float-{seed}"), "resnet50", "CF", Some(seed));
+        let untold = NetworkFacts { precision: "int8-qdq".to_owned(), ..float };
+        assert_eq!(of(&[untold, of_seed(1), of_seed(2)]), ["float-1", "float-2"]);
     }
 }

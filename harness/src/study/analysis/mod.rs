@@ -17,21 +17,29 @@ mod dose;
 mod estimator;
 mod familiar;
 mod familiar_pairs;
+mod familiar_rows;
+mod familiar_trainings;
 mod level_steps;
 mod level_trainings;
 mod levels;
 mod measurement;
+mod moved;
 mod movement;
+mod moving;
 mod once;
 mod one_shape;
 mod one_shape_trainings;
 mod over_trainings;
+mod own_shape;
 mod pairs;
 mod partial;
 mod precision;
 mod ratios;
+mod reaction;
 mod repeats;
 mod seeds;
+mod shape_order;
+mod shape_trainings;
 mod shapes;
 mod shares;
 #[cfg(test)]
@@ -67,7 +75,7 @@ pub fn analyse(book: &Book) -> Findings {
         book.entries.iter().filter(|e| !e.points.is_empty() && e.points.len() < e.asked).count();
     let fact = |name: &str| book.facts.get(name).cloned().unwrap_or_default();
     let cells = [complete, begun, book.entries.len() - complete - begun];
-    let book = &once::once(book);
+    let book = &own_shape::own_shape(once::once(book));
     Findings {
         schema: FINDINGS_SCHEMA,
         title: fact("title"),

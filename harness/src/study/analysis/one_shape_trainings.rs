@@ -1,6 +1,6 @@
 //! Training on one shape alone, with trainings as the unit: what the gains of several seeds say together.
 
-use super::across::{Across, Recipe, Training as _, recipes};
+use super::across::{Across, Recipe, Training as _, WAITS, recipes};
 use super::one_shape::{Gain, WHAT, published, published_or_not, ruling};
 use super::{NOT_OF_THE_PAPER, beside_zero, not_measured, title};
 use crate::study::finding::{Item, Ruling, Table, Verdict};
@@ -46,14 +46,13 @@ impl Group<'_> {
         let published = of_paper.then(published);
         let across = &self.across;
         let (Some(m), Some(p), Some(found)) = (across.mean(), p_holm, across.found(p_holm)) else {
-            let why = "needs two seeds or more whose cells are complete";
-            return not_measured(&what, published, why);
+            return not_measured(&what, published, WAITS);
         };
         let sure = p < 0.05;
         let (ruling, rule) = if of_paper {
             let found = ruling(m.ci95);
-            let rule =
-                "rule: the interval lies above 0 and meets the published range, p (Holm) < 0.05";
+            let rule = "rule: the interval lies above 0 and meets the published range, p (Holm) < 0.05; one wholly beside the range \
+                        contradicts";
             let kept = if found == Ruling::Reproduced && !sure { Ruling::Undecided } else { found };
             (kept, rule.to_owned())
         } else {

@@ -173,14 +173,14 @@ fn verdict(
     let of_paper = tested.iter().any(|(_, pair)| pair.of_paper());
     let (pairs, which) = if labels.sets < tested.len() {
         let words = format!(
-            "{} pairs of sets ({} of networks, up to {} seeds)",
+            "pairs of sets {} (of networks {}, up to {} seeds)",
             labels.sets,
             tested.len(),
             labels.seeds
         );
         (words, "every seed with p below 0.05 after Holm, in one direction")
     } else {
-        (format!("{} pairs", tested.len()), "p below 0.05 after Holm")
+        (format!("pairs {}", tested.len()), "p below 0.05 after Holm")
     };
     let (ruling, why) = match (of_paper, flips.differ) {
         (true, _) => (
@@ -323,7 +323,7 @@ mod tests {
         assert_eq!(found.tables[0].rows.len(), paper::PAIRS + 45);
         let starts: Vec<&str> =
             found.verdicts.iter().filter_map(|v| v.found.split(':').next()).collect();
-        assert_eq!(starts, ["54 pairs", "45 pairs"]);
+        assert_eq!(starts, ["pairs 54", "pairs 45"]);
     }
 
     #[test]
@@ -371,13 +371,13 @@ mod tests {
             let found = finding(&seeds("resnet50", &drops));
             assert_eq!(found.tables[0].rows.len(), 3, "each seed is a row");
             let words = &found.verdicts[0].found;
-            let start = "1 pairs of sets (3 of networks, up to 3 seeds): ";
+            let start = "pairs of sets 1 (of networks 3, up to 3 seeds): ";
             assert!(words.starts_with(start), "{words}");
             let end = format!("{differ} frame by frame (every seed");
             assert!(words.contains(&end), "{drops:?}: {words}");
         }
         let one = finding(&seeds("resnet50", &[0.02]));
-        assert!(one.verdicts[0].found.starts_with("1 pairs: "), "{:?}", one.verdicts[0]);
+        assert!(one.verdicts[0].found.starts_with("pairs 1: "), "{:?}", one.verdicts[0]);
     }
 
     #[test]

@@ -1,7 +1,9 @@
-//! Which trainings on two sets are held against each other: those of one seed, as far as seeds are known.
+//! Which trainings on two sets are held against each other, and which measurement speaks for a training: those of one seed, as far as
+//! seeds are known.
 //!
 //! A seed that nobody tells may be any. Taken for equal to all of them, one network without a seed would meet every training of
-//! the other side, and trainings of different seeds would meet through it.
+//! the other side, and trainings of different seeds would meet through it; and one measurement would stand for all seeds of a set,
+//! though it can be of one of them at most.
 
 use crate::study::cell::NetworkFacts;
 
@@ -23,6 +25,22 @@ pub(super) fn meet<'a>(
             && n.strength == unknown.strength
             && like(n, known)
     })
+}
+
+/// Whether a measurement of `by` may take the place of one of `network`, trained on the same set: both are of one seed, as far as is
+/// known. If nobody tells the seed of `by`, no other seed than that of `network` may be known of its architecture and set.
+pub(super) fn stands_for<'a>(
+    all: impl IntoIterator<Item = &'a NetworkFacts>,
+    by: &NetworkFacts,
+    network: &NetworkFacts,
+) -> bool {
+    let trained_again = |n: &NetworkFacts| {
+        n.architecture == network.architecture
+            && n.train == network.train
+            && n.strength == network.strength
+            && !n.has_seed_of(network)
+    };
+    by.has_seed_of(network) && (by.seed.is_some() || !all.into_iter().any(trained_again))
 }
 
 #[cfg(test)]
@@ -60,5 +78,22 @@ mod tests {
         // nobody has the seed of the other: whatever may be a pair is one
         assert_eq!(pairs(&[one], &[none, two]), [[one, none]]);
         assert_eq!(pairs(&[none], &[one, two]), [[none, one], [none, two]]);
+    }
+
+    #[test]
+    fn a_seed_that_nobody_tells_stands_for_the_only_one_and_for_none_of_several() {
+        let of = |seed| seeded(&format!("{seed:?}"), "a", "CF", seed);
+        let (one, two, none) = (of(Some(1)), of(Some(2)), of(None));
+        let again = NetworkFacts { name: "again".to_owned(), ..one.clone() };
+        let dose = NetworkFacts { strength: Some(0.5), ..two.clone() };
+        let other = NetworkFacts { train: "UF".to_owned(), ..two.clone() };
+        let alone = [&one, &again, &none, &dose, &other];
+        assert!(stands_for(alone, &none, &one), "other sets and strengths are other trainings");
+        assert!(stands_for(alone, &none, &none));
+        let several = [&one, &two, &none];
+        assert!(!stands_for(several, &none, &one) && !stands_for(several, &none, &two));
+        assert!(stands_for(several, &one, &again) && !stands_for(several, &one, &two));
+        // it may be any of them, and is no further training
+        assert!(stands_for(several, &one, &none));
     }
 }

@@ -1,29 +1,32 @@
-//! Shapes: which signs draw the attention to the background? Training on one shape alone is a matter of its own (`one_shape`).
+//! Shapes: which signs draw the attention to the background? Their order is a matter of its own (`shape_order`), and so is training on
+//! one shape alone (`one_shape`).
 
 use std::collections::BTreeSet;
 
+use super::shape_order::{PUBLISHED, asked, of_paper, of_shape};
+use super::shape_trainings::{self, Group};
 use super::{
-    ATTRIBUTION_SET, NOT_OF_THE_PAPER, NOT_PUBLISHED, SEED, answered, empty, explainers, mean,
-    networks, not_measured, one_shape, plain, title, whole_set,
+    ATTRIBUTION_SET, NOT_PUBLISHED, empty, explainers, mean, networks, not_measured, one_shape,
+    plain, title,
 };
-use crate::stats;
-use crate::study::book::{Book, Entry};
+use crate::study::book::Book;
 use crate::study::cell::NetworkFacts;
-use crate::study::finding::{Figure, Finding, Item, Mark, Ruling, Table, Verdict};
-use crate::study::paper;
+use crate::study::finding::{Figure, Finding, Item, Mark, Table, Verdict};
 
 pub(super) fn finding(book: &Book) -> Finding {
     let mut finding = empty(
         "shape",
         "Which shapes draw attention to the background, and does training on one shape alone help?",
         "Mean ratio by shape on CF, with chance and the ratio of the whole sign evenly for the same masks; shapes are compared \
-         by permutation tests of independent groups with Holm's adjustment; their order is asked for of networks that were trained on \
-         all of them at the strength of the set. Single-shape training: the network trained on CMC, \
+         by permutation tests of independent groups with Holm's adjustment over the three pairs of shapes; their order is asked for of \
+         networks that were trained on all of them at the strength of the set. Where there are two seeds or more of one architecture, \
+         number format and training set, Student's t over the steps of the seeds decides, each the difference of two means of one \
+         network on the frames that all of them have, and a single seed does not. Single-shape training: the network trained on CMC, \
          CMT or CMR less the one trained on CM, on the matching test pictures, frame by frame; on CM where both have maps of it, \
          else on CF. Where there are two seeds or more of one, Student's t over the mean gains of the seeds decides, and a single one \
          does not.",
     );
-    let (table, marks, verdicts) = by_shape(book);
+    let (table, marks) = by_shape(book);
     finding.figures.push(Figure::Intervals {
         title: "Mean pixel ratio by shape of the sign".to_owned(),
         axis: "mean pixel ratio".to_owned(),
@@ -32,6 +35,8 @@ pub(super) fn finding(book: &Book) -> Finding {
         line: None,
     });
     finding.tables.push(table);
+    let (table, verdicts) = orders(book);
+    finding.tables.extend(table);
     finding.verdicts.extend(verdicts);
     let (tables, verdicts) = one_shape::tables(book);
     finding.tables.extend(tables);
@@ -39,10 +44,24 @@ pub(super) fn finding(book: &Book) -> Finding {
     finding
 }
 
-/// What the paper says of the shapes.
-const ORDER: &str = "rectangular lowest, triangular highest";
+/// Networks that stand alone, then several seeds together; the table is of the latter.
+fn orders(book: &Book) -> (Option<Table>, Vec<Verdict>) {
+    let asked = asked(book);
+    let groups = shape_trainings::groups(&asked);
+    let alone = asked.iter().filter(|a| groups.iter().all(|group| !group.holds(a)));
+    let mut verdicts: Vec<Verdict> = alone.filter_map(|a| a.verdict()).collect();
+    verdicts.extend(groups.iter().map(Group::verdict));
+    if verdicts.is_empty() {
+        verdicts.push(not_measured(
+            "order of shapes",
+            Some(PUBLISHED.to_owned()),
+            "no maps of all three shapes on CF of a network trained on a whole set",
+        ));
+    }
+    (shape_trainings::table(&groups), verdicts)
+}
 
-fn by_shape(book: &Book) -> (Table, Vec<Mark>, Vec<Verdict>) {
+fn by_shape(book: &Book) -> (Table, Vec<Mark>) {
     let mut table = Table::new(
         "shape",
         "Mean pixel ratio on CF by shape",
@@ -58,7 +77,7 @@ fn by_shape(book: &Book) -> (Table, Vec<Mark>, Vec<Verdict>) {
             "published",
         ],
     );
-    let (mut marks, mut verdicts) = (Vec::new(), Vec::new());
+    let mut marks = Vec::new();
     for network in networks(book) {
         for explainer in explainers(book) {
             let Some(entry) = plain(book, &network.name, ATTRIBUTION_SET, Some(explainer)) else {
@@ -91,25 +110,9 @@ fn by_shape(book: &Book) -> (Table, Vec<Mark>, Vec<Verdict>) {
                     ci95: m.ci95,
                 }));
             }
-            // a network that never saw two of the shapes, or saw them at another strength, was not asked for their order
-            if whole_set(network).is_some() {
-                verdicts.extend(order(entry));
-            }
         }
     }
-    if verdicts.is_empty() {
-        verdicts.push(not_measured(
-            "order of shapes",
-            Some(ORDER.to_owned()),
-            "no maps of all three shapes on CF of a network trained on a whole set",
-        ));
-    }
-    (table, marks, verdicts)
-}
-
-/// Whether the paper tells of networks like this one: of an architecture that it has, on a whole set.
-fn of_paper(network: &NetworkFacts) -> bool {
-    paper::has(&network.architecture) && whole_set(network).is_some()
+    (table, marks)
 }
 
 /// Where the paper puts a shape.
@@ -122,54 +125,12 @@ fn published(network: &NetworkFacts, shape: &str) -> &'static str {
     }
 }
 
-fn of_shape(entry: &Entry, shape: &str) -> Vec<f64> {
-    entry.points.iter().filter(|p| p.shape == shape).filter_map(|p| p.ratio).collect()
-}
-
-/// Rectangular below circular below triangular: the two ends against the middle, by permutation.
-fn order(entry: &Entry) -> Option<Verdict> {
-    let [rectangular, circular, triangular] =
-        ["rectangular", "circular", "triangular"].map(|shape| of_shape(entry, shape));
-    let means = [mean(&rectangular)?.mean, mean(&circular)?.mean, mean(&triangular)?.mean];
-    let p = [
-        stats::label_permutation(&rectangular, &circular, SEED)?.p,
-        stats::label_permutation(&circular, &triangular, SEED)?.p,
-        stats::label_permutation(&rectangular, &triangular, SEED)?.p,
-    ];
-    let holm = stats::holm(&p);
-    let rises = means[0] < means[1] && means[1] < means[2];
-    let against =
-        (means[0] > means[1] && holm[0] < 0.05) || (means[1] > means[2] && holm[1] < 0.05);
-    let ruling = if rises && holm[0] < 0.05 && holm[1] < 0.05 {
-        Ruling::Reproduced
-    } else if against {
-        Ruling::NotReproduced
-    } else {
-        Ruling::Undecided
-    };
-    let of_paper = of_paper(&entry.network);
-    let why = "rule: both steps of the order with p below 0.05; a reversed step with p below 0.05 contradicts. Masks of the shapes \
-               differ in area and outline: the table has chance and whole sign beside each";
-    Some(Verdict {
-        what: format!("order of shapes, {}, {}", entry.network.name, title(&entry.explainer)),
-        published: of_paper.then(|| ORDER.to_owned()),
-        found: format!(
-            "rectangular {:.4}, circular {:.4}, triangular {:.4}; p (Holm) {} and {}",
-            means[0],
-            means[1],
-            means[2],
-            Item::P(holm[0]).shown(),
-            Item::P(holm[1]).shown()
-        ),
-        ruling: if of_paper { ruling } else { answered(ruling) },
-        why: if of_paper { why.to_owned() } else { format!("{NOT_OF_THE_PAPER}. {why}") },
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::NOT_OF_THE_PAPER;
     use super::super::testing::{entry, network, noise};
     use super::*;
+    use crate::study::finding::Ruling;
 
     #[test]
     fn the_published_order_is_seen_and_a_reversed_one_contradicts() {

@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(verdicts[0].ruling, Ruling::Undecided, "one case decides nothing");
         let tie = of_book(&book([1, 5, 5, 3]));
         assert_eq!(tie.0.rows[0][11], Item::text("tie"), "a tie is not the worst");
-        assert!(tie.1[0].found.starts_with("every level on every level (ours): 0 of 1 and 1 ties"));
+        assert!(tie.1[0].found.starts_with("every level on every level (ours): 0 of 1, ties 1"));
         // no picture of 100 differs: that says nothing about losses of 0.0002 to 0.0008
         assert_eq!(of_book(&book([0; 4])).1[1].ruling, Ruling::Undecided);
     }

@@ -84,7 +84,7 @@ fn counted(groups: &[Group], rule: fn(usize, usize) -> Ruling) -> (String, Rulin
         let here = || groups.iter().filter(|g| (reading.holds)(g.train, g.test));
         let [worst, ties, of] = tally(here());
         words.push(format!(
-            "{}: {worst} of {of} and {ties} ties ({} cases in the whole grid)",
+            "{}: {worst} of {of}, ties {ties} ({} cases in the whole grid)",
             reading.words,
             reading.full()
         ));
@@ -182,7 +182,7 @@ mod tests {
         let (cases, verdicts) = table(&Book::default(), &all);
         assert_eq!(cases.rows.len(), 27);
         for (reading, count) in READINGS.iter().zip([27, paper::CASES, paper::CASES]) {
-            let words = format!("{}: {count} of {count} and 0 ties ({count} cases", reading.words);
+            let words = format!("{}: {count} of {count}, ties 0 ({count} cases", reading.words);
             assert!(verdicts[0].found.contains(&words), "{}", verdicts[0].found);
         }
         assert_eq!(verdicts[0].ruling, Ruling::Reproduced);
@@ -228,7 +228,7 @@ mod tests {
         // ResNet50 of three levels on three, ConvNeXt-Tiny of one on three
         assert_eq!(cases.rows.len(), 12);
         assert!(
-            verdicts[0].found.starts_with("every level on every level (ours): 4 of 12 and 3 ties")
+            verdicts[0].found.starts_with("every level on every level (ours): 4 of 12, ties 3")
         );
     }
 
@@ -253,15 +253,15 @@ mod tests {
         assert_eq!(cases.rows.len(), 9, "three levels of testing, three seeds");
         let names: Vec<String> = cases.rows.iter().step_by(3).map(|row| row[1].shown()).collect();
         assert_eq!(names, [1, 2, 3].map(|seed| format!("resnet50-CF.f32-Some({seed})")));
-        let start = "every level on every level (ours): 3 of 3 and 0 ties";
+        let start = "every level on every level (ours): 3 of 3, ties 0";
         assert!(verdicts[0].found.starts_with(start), "{}", verdicts[0].found);
         assert_eq!(verdicts[0].ruling, Ruling::Undecided, "three cases decide nothing");
         assert!(verdicts[0].why.contains("Telling here: 3 of 3"), "{}", verdicts[0].why);
         assert!(verdicts[1].found.starts_with("3 cases of 9 pairs"), "{}", verdicts[1].found);
         for (seeds, counts) in [
-            ([other; 3], "0 of 3 and 0 ties"),
-            ([worst, worst, other], "0 of 3 and 3 ties"),
-            ([worst, other, other], "0 of 3 and 3 ties"),
+            ([other; 3], "0 of 3, ties 0"),
+            ([worst, worst, other], "0 of 3, ties 3"),
+            ([worst, other, other], "0 of 3, ties 3"),
         ] {
             let found = count(&of(seeds)).found;
             assert!(found.starts_with(&format!("every level on every level (ours): {counts}")));
@@ -287,6 +287,23 @@ mod tests {
         let rows = table(&Book::default(), &all).0.rows;
         assert_eq!(rows.len(), 3);
         assert!(rows.iter().all(|row| row[9].shown().starts_with("99.90 %")), "{rows:?}");
+    }
+
+    #[test]
+    fn the_f32_of_a_seed_that_nobody_tells_takes_no_case_from_several_seeds() {
+        let pair = |precision: &str, seed| {
+            [("CF", [0.9990, 0.9985]), ("UF", [0.9990; 2])]
+                .map(|(train, shares)| of_seed(train, precision, seed, shares))
+        };
+        let names = |all: &[NetworkFacts]| -> Vec<String> {
+            let rows = table(&Book::default(), all).0.rows;
+            rows.iter().step_by(3).map(|row| row[1].shown()).collect()
+        };
+        let mut all = [pair("f32", None), pair("int8-qdq", Some(1))].concat();
+        assert_eq!(names(&all), ["resnet50-CF.f32-None"], "the only training");
+        all.extend(pair("int8-qdq", Some(2)));
+        let three = ["f32-None", "int8-qdq-Some(1)", "int8-qdq-Some(2)"];
+        assert_eq!(names(&all), three.map(|name| format!("resnet50-CF.{name}")));
     }
 
     #[test]
