@@ -139,13 +139,7 @@ pub fn calibrate(
     let model_path = manifest.model_path(manifest_path);
     let place = model_path.display().to_string();
     let file = onnx::read(&model_path)?;
-    if !file.sha256.eq_ignore_ascii_case(&manifest.sha256) {
-        return Err(CalibrationError::network(
-            format!("{place}: sha256"),
-            format!("expected {}, found {}", manifest.sha256, file.sha256),
-            "the file is not the one of the manifest: fetch it again, or correct `sha256`",
-        ));
-    }
+    models::identity::check(&manifest, &model_path, &file)?;
     let preprocessor = Preprocessor::new(&manifest.input);
     let pictures = Pictures::first(source, settings.images, preprocessor)?;
     let side = (manifest.input.height, manifest.input.width);

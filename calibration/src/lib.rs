@@ -6,7 +6,7 @@
 //! ```
 //!
 //! # The file
-//! Operator set 13 to 17 as the network had it; per-tensor u8 activations with a zero point,
+//! Operator set 13 to 18 as the network had it; per-tensor u8 activations with a zero point,
 //! per-channel s8 weights with zero point 0, i32 biases whose scale is input scale x weight scale.
 //!
 //! * An activation `t` on a grid is followed by one `QuantizeLinear` (`t_quantized`) and one

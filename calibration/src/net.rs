@@ -8,6 +8,8 @@ use crate::error::CalibrationError;
 
 /// Per-channel `QuantizeLinear` exists since operator set 13.
 const MIN_OPSET: i64 = 13;
+/// Operator set 19 gives it another form, and the runtime that every tensor is observed with is tested up to here.
+const MAX_OPSET: i64 = 18;
 /// Version of the file format that came with operator set 13.
 const MIN_IR_VERSION: i64 = 7;
 /// Operators that only a quantized network has.
@@ -42,8 +44,9 @@ impl Net {
         onnx::widen_halves(&mut proto);
         let opset =
             proto.opset_import.iter().find(|o| o.domain.is_empty()).map_or(1, |o| o.version);
-        if opset < MIN_OPSET {
-            let problem = format!("expected operator set 13 to 17, found {opset}");
+        if !(MIN_OPSET..=MAX_OPSET).contains(&opset) {
+            let problem =
+                format!("expected operator set {MIN_OPSET} to {MAX_OPSET}, found {opset}");
             return refuse(problem, "export again with opset_version=17");
         }
         let mut graph = proto.graph.take().unwrap_or_default();
@@ -296,9 +299,19 @@ pub(crate) mod tests {
         let text = message(quantized);
         assert!(text.contains("net.onnx: expected a network in f32"), "{text}");
         assert!(text.contains("quantized already; give the f32 network"), "{text}");
-        let mut old = proto_of(vec![node("Relu", &["x"], "y")], "y");
-        old.opset_import[0].version = 11;
-        assert!(message(old).contains("expected operator set 13 to 17, found 11"));
+        let of_opset = |version: i64| {
+            let mut proto = proto_of(vec![node("Relu", &["x"], "y")], "y");
+            proto.opset_import[0].version = version;
+            proto
+        };
+        for version in [11, 12, 19, 21] {
+            let text = message(of_opset(version));
+            let expected = format!("expected operator set 13 to 18, found {version}; export again");
+            assert!(text.contains(&expected), "{text}");
+        }
+        for version in [13, 17, 18] {
+            assert_eq!(Net::new(of_opset(version), "net.onnx").unwrap().opset(), version);
+        }
         let mut two = proto_of(vec![node("Relu", &["x"], "y")], "y");
         let graph = two.graph.as_mut().unwrap();
         graph.output.push(graph.output[0].clone());

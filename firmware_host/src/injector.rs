@@ -139,7 +139,8 @@ pub struct Delivered {
     pub at: Micros,
     /// What was done to the picture.
     pub picture: Picture,
-    /// Which faults struck: bit n is fault number n.
+    /// Which faults struck: bit n is fault number n. There is room for one packet that is held back or comes again; a
+    /// reorder or duplicate that finds it taken, or its frame lost, does not strike.
     pub struck: u16,
     /// It does not arrive at all.
     pub lost: bool,
@@ -207,22 +208,28 @@ impl<S: PacketSource, B: AsRef<[u8]> + AsMut<[u8]>> FaultInjector<S, B> {
                 return Ok(Some(self.arrives(u32::MAX, len, Micros(0), Picture::Whole, 0)));
             };
             let delivered = self.strike(buffer, header, len);
-            let reorder = self.struck_by(&delivered, |k| matches!(k, Kind::Reorder));
-            let twice = self.struck_by(&delivered, |k| matches!(k, Kind::Duplicate));
-            if self.waiting.is_none() && !delivered.lost && (reorder || twice) {
-                let held = self.held.as_mut();
-                if let Some(room) = held.get_mut(..delivered.len) {
-                    room.copy_from_slice(&buffer[..delivered.len]);
-                    self.waiting = Some(Delivered { repeated: !reorder, ..delivered });
-                    self.ready = !reorder;
-                    if reorder {
-                        continue;
-                    }
-                }
-            } else if self.waiting.is_some() {
-                self.ready = true;
+            let reorder = self.bits(|k| matches!(k, Kind::Reorder));
+            let duplicate = self.bits(|k| matches!(k, Kind::Duplicate));
+            let overtaken = delivered.struck & reorder != 0;
+            let wanted = delivered.struck & (reorder | duplicate) != 0;
+            let free = self.waiting.is_none() && !delivered.lost && wanted;
+            let room = self.held.as_mut().get_mut(..delivered.len).filter(|_| free);
+            let Some(room) = room else {
+                // whatever waits was overtaken now; a fault that finds no place to keep the packet does not strike
+                self.ready |= self.waiting.is_some();
+                let struck = delivered.struck & !(reorder | duplicate);
+                return Ok(Some(Delivered { struck, ..delivered }));
+            };
+            room.copy_from_slice(&buffer[..delivered.len]);
+            // a packet that is overtaken comes once
+            let idle = if overtaken { duplicate } else { 0 };
+            let struck = delivered.struck & !idle;
+            let delivered = Delivered { struck, ..delivered };
+            self.waiting = Some(Delivered { repeated: !overtaken, ..delivered });
+            self.ready = !overtaken;
+            if !overtaken {
+                return Ok(Some(delivered));
             }
-            return Ok(Some(delivered));
         }
     }
 
@@ -238,9 +245,10 @@ impl<S: PacketSource, B: AsRef<[u8]> + AsMut<[u8]>> FaultInjector<S, B> {
         Some(held)
     }
 
-    fn struck_by(&self, delivered: &Delivered, is: impl Fn(Kind) -> bool) -> bool {
-        let struck = |i: usize| delivered.struck & (1 << i) != 0;
-        self.plan.faults().iter().enumerate().any(|(i, f)| struck(i) && is(f.kind))
+    /// Bits of the faults of such kinds, as in [`Delivered::struck`].
+    fn bits(&self, is: impl Fn(Kind) -> bool) -> u16 {
+        let all = self.plan.faults().iter().enumerate();
+        all.filter(|(_, fault)| is(fault.kind)).fold(0, |bits, (i, _)| bits | (1_u16 << i))
     }
 
     fn arrives(

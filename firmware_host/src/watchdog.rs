@@ -125,6 +125,12 @@ impl Watchdog {
         }
     }
 
+    /// The state after nobody could listen for so long: frames that came meanwhile wait, which is no silence of the camera.
+    #[must_use]
+    pub const fn excused(self, deaf: Micros) -> Self {
+        Self { settings: self.settings, condition: self.condition, last: self.last.after(deaf) }
+    }
+
     /// The state after something happened, and the change if there was one.
     #[must_use]
     pub const fn step(self, input: Input, now: Micros) -> (Self, Option<Transition>) {
@@ -237,6 +243,18 @@ mod tests {
         );
         // nobody asked during the silence
         assert_eq!(walk(&[(Frame, 0), (Frame, 900)]), ["healthy", "recovering"]);
+    }
+
+    #[test]
+    fn a_receiver_that_could_not_listen_does_not_take_that_for_silence() {
+        let healthy = Watchdog::new(SETTINGS, Micros(0)).step(Input::Frame, Micros(0)).0;
+        let (dog, change) = healthy.excused(Micros(800)).step(Input::Time, Micros(900));
+        assert_eq!((dog.condition(), change), (Condition::Healthy, None));
+        assert_eq!(dog.wake_by(), Some(Micros(1000)));
+        // what it was silent beyond that counts
+        let (dog, _) = dog.step(Input::Time, Micros(1300));
+        assert_eq!(dog.condition(), Condition::Stalled);
+        assert_eq!(healthy.step(Input::Time, Micros(900)).0.condition(), Condition::Stalled);
     }
 
     proptest! {

@@ -20,6 +20,7 @@ use tract_onnx::tract_core::plan::{SimplePlan, eval};
 use crate::engine::{EngineOptions, LayerProfile, Report, median_ms};
 use crate::error::ModelError;
 use crate::head::Head;
+use crate::identity;
 use crate::integer::memory::{self, Memory, Work};
 use crate::integer::{self, has_quantized_operators, operator};
 use crate::manifest::Manifest;
@@ -93,7 +94,7 @@ impl Network {
         options: EngineOptions,
     ) -> Result<Self, ModelError> {
         let file = onnx::read(path)?;
-        check_hashes(&manifest, path, &file)?;
+        identity::check(&manifest, path, &file)?;
         // the runtime asserts on some malformed graphs; a broken file must not end a run
         catch_unwind(AssertUnwindSafe(|| Self::build(manifest, path, file, options)))
             .unwrap_or_else(|_| {
@@ -408,7 +409,7 @@ impl Classifier for Session {
 
 type TapAndHead = (Option<String>, Option<Head>, String);
 
-/// Feature map and head by the names in the manifest, or found in the graph; without them the
+/// Feature map and head by the names in the manifest, and what it does not name found in the graph; without them the
 /// reason is kept, since everything but GradCAM still works.
 fn tap_and_head(
     manifest: &Manifest,
@@ -416,48 +417,39 @@ fn tap_and_head(
     place: &str,
 ) -> Result<TapAndHead, ModelError> {
     let topology = Topology::new(graph);
-    if let (Some(tap), Some(names)) = (&manifest.feature_map, &manifest.head) {
-        if !topology.has_tensor(tap) {
-            return Err(ModelError::mismatch(
-                format!("{place}: feature_map"),
-                format!("a tensor `{tap}` as the manifest says"),
-                "none of this name",
-                "correct `feature_map` in the manifest, or leave it out to have it found",
-            ));
-        }
-        return Ok((Some(tap.clone()), Some(topology.named(names, place)?), String::new()));
+    let wrong = |expected: String, found: &str, remedy: &str| {
+        Err(ModelError::mismatch(format!("{place}: feature_map"), expected, found, remedy))
+    };
+    let tap = manifest.feature_map.as_deref();
+    if let Some(tap) = tap.filter(|tap| !topology.has_tensor(tap)) {
+        return wrong(
+            format!("a tensor `{tap}` as the manifest says"),
+            "none of this name",
+            "correct `feature_map` in the manifest, or leave it out to have it found",
+        );
+    }
+    let named = manifest.head.as_ref().map(|names| topology.named(names, place)).transpose()?;
+    if tap.is_some() && named.is_some() {
+        return Ok((tap.map(str::to_owned), named, String::new()));
     }
     match topology.find(place) {
-        Ok(found) => Ok((Some(found.feature_map), Some(found.head), String::new())),
-        Err(ModelError::Head { problem, .. }) => Ok((None, None, problem)),
+        // the head that was found says nothing of a tensor that its pooling does not read
+        Ok(found) if tap.is_some_and(|tap| tap != found.feature_map) => wrong(
+            format!("`{}`, which the pooling before the head reads", found.feature_map),
+            tap.unwrap_or_default(),
+            "correct it in the manifest, leave it out, or name `head` too",
+        ),
+        Ok(found) => Ok((Some(found.feature_map), named.or(Some(found.head)), String::new())),
+        Err(ModelError::Head { problem, .. }) => {
+            let named = match (tap, named) {
+                (Some(_), _) => "`feature_map` alone is named in the manifest; in the graph: ",
+                (_, Some(_)) => "`head` alone is named in the manifest; in the graph: ",
+                _ => "",
+            };
+            Ok((None, None, format!("{named}{problem}")))
+        }
         Err(other) => Err(other),
     }
-}
-
-fn check_hashes(manifest: &Manifest, path: &Path, file: &OnnxFile) -> Result<(), ModelError> {
-    let folder = path.parent().unwrap_or_else(|| Path::new(""));
-    let found = |name: &str| {
-        file.external.iter().find(|f| f.file == name).map_or("no such reference", |f| &f.sha256)
-    };
-    let external =
-        manifest.external.iter().map(|f| (folder.join(&f.file), f.sha256.as_str(), found(&f.file)));
-    let own = (path.to_owned(), manifest.sha256.as_str(), file.sha256.as_str());
-    for (path, expected, found) in std::iter::once(own).chain(external) {
-        check_hash(&path, expected, found)?;
-    }
-    Ok(())
-}
-
-fn check_hash(path: &Path, expected: &str, found: &str) -> Result<(), ModelError> {
-    if expected.eq_ignore_ascii_case(found) {
-        return Ok(());
-    }
-    Err(ModelError::mismatch(
-        format!("{}: sha256", path.display()),
-        expected,
-        found,
-        "the file is not the one of the manifest: fetch it again, or correct `sha256` if you changed it",
-    ))
 }
 
 fn check_input(

@@ -21,6 +21,7 @@ pub mod digest;
 pub mod engine;
 pub mod error;
 pub mod head;
+pub mod identity;
 mod integer;
 pub mod manifest;
 pub mod onnx;

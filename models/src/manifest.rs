@@ -39,7 +39,10 @@
 //! ci95 = [0.9912, 0.9948]
 //! ```
 //!
-//! `feature_map` and `head` may be left out: they are then looked for in the graph.
+//! `feature_map` and `head` may be left out, both or either: they are then looked for in the graph. A `feature_map` without
+//! `head` must be the tensor that the pooling before the head that was found reads.
+//!
+//! Of an ONNX file with external data every weight file has an entry `[[external]]` with `file` and `sha256`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -76,7 +79,7 @@ pub struct Manifest {
     /// Name of the tensor that the global average pooling reads; found in the graph if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feature_map: Option<String>,
-    /// Weight files of an ONNX file with external data, each with its hash.
+    /// Weight files of an ONNX file with external data, each with its hash; none may be left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub external: Vec<ExternalFile>,
     /// Day on which it was made, year-month-day.

@@ -88,3 +88,39 @@ fn a_bad_picture_ends_the_run_with_its_name_or_is_listed() {
     assert_eq!(code, Some(0), "{stderr}");
     assert!(stderr.contains("cannot be used: 1") && stderr.contains("14_Stop"), "{stderr}");
 }
+
+/// The reader of folders takes wider pictures than the camera link carries: such a one cannot be delivered.
+#[test]
+fn a_frame_that_a_shard_could_not_deliver_is_no_gap_in_the_merged_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("set");
+    for class in 0..5_u32 {
+        let folder = data.join(format!("{class}_Class"));
+        fs::create_dir_all(&folder).unwrap();
+        let width = if class == 3 { 4100 } else { 32 };
+        let picture = image::RgbImage::from_pixel(width, 32, image::Rgb([60, 120, 200]));
+        picture.save(folder.join("a.png")).unwrap();
+        let mask =
+            image::GrayImage::from_fn(width, 32, |x, _| image::Luma([255 * u8::from(x < 16)]));
+        mask.save(folder.join("a_msk.png")).unwrap();
+    }
+    let out = |name: &str| dir.path().join(name);
+    let parts: [(&str, &[&str]); 3] = [
+        ("whole", &["--skip-bad"]),
+        ("one", &["--skip-bad", "--shard", "1/2"]),
+        ("two", &["--skip-bad", "--shard", "2/2"]),
+    ];
+    for (name, more) in parts {
+        let (code, stderr) = run(data.to_str().unwrap(), "5", &out(name), more);
+        assert_eq!(code, Some(0), "{name}: {stderr}");
+    }
+    let mut merge = roadgaze(&["merge"]);
+    merge.arg(out("one")).arg(out("two")).arg("--out").arg(out("merged"));
+    let (code, _, stderr) = outcome(&mut merge);
+    assert_eq!(code, Some(0), "{stderr}");
+    let merged = results(&out("merged"));
+    assert_eq!(merged["frames"]["in"], 5, "{merged}");
+    assert_eq!(merged["frames"]["dropped"]["bad_source"], 1, "{merged}");
+    assert_eq!((&merged["frames"]["processed"], &merged["complete"]), (&4.into(), &true.into()));
+    assert_eq!(merged, results(&out("whole")));
+}

@@ -23,6 +23,7 @@ mod parity;
 mod power_loss;
 mod program;
 mod resume;
+mod service;
 mod study;
 mod telemetry;
 mod two_boxes;

@@ -85,6 +85,30 @@ fn wrong_statements_in_the_manifest_are_found_out() {
 }
 
 #[test]
+fn what_the_manifest_does_not_name_of_feature_map_and_head_is_found_in_the_graph() {
+    let (_folder, path) = copy("resnet-micro");
+    let whole = Network::load(&path).unwrap();
+    let table: toml::Table = fs::read_to_string(&path).unwrap().parse().unwrap();
+    for left_out in [&["head"][..], &["feature_map"], &["feature_map", "head"]] {
+        let mut table = table.clone();
+        left_out.iter().for_each(|name| drop(table.remove(*name).unwrap()));
+        fs::write(&path, table.to_string()).unwrap();
+        let network = Network::load(&path).unwrap();
+        assert_eq!(network.head().unwrap(), whole.head().unwrap(), "{left_out:?}");
+        assert_eq!(network.info().feature_map, whole.info().feature_map, "{left_out:?}");
+    }
+    // a tensor of the graph, but not the one that the head which is found there belongs to
+    let mut other = table.clone();
+    other.remove("head").unwrap();
+    let right = other.insert("feature_map".to_owned(), "fc.weight".into()).unwrap();
+    fs::write(&path, other.to_string()).unwrap();
+    let error = message(&path);
+    let expected = format!("feature_map: expected `{}`, which", right.as_str().unwrap());
+    assert!(error.contains(&expected) && error.contains("found fc.weight"), "{error}");
+    assert!(error.contains("or name `head` too"), "{error}");
+}
+
+#[test]
 fn another_class_list_is_refused() {
     let (_folder, path) = copy("resnet-micro");
     let manifest = Manifest::read(&path).unwrap();

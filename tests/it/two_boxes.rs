@@ -1,6 +1,7 @@
 //! Two boxes as two processes on loopback: a camera and a target, either of which may die.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
+use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -181,6 +182,32 @@ fn a_camera_that_is_killed_and_started_again_is_found_again() {
             assert_eq!(found["feed"]["connections"], 2);
         }
     }
+}
+
+#[test]
+fn overwrite_costs_the_run_that_is_there_only_if_the_camera_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let overwrite = |frames: &str| {
+        let camera = Camera::start("127.0.0.1:0", &["--frames", frames, "--fps", "0"]);
+        let more = ["--overwrite", "--queue", "block"];
+        let (code, _, stderr) = outcome(&mut target(&out, &camera.address, &more));
+        assert_eq!(code, Some(0), "{stderr}");
+        camera.end();
+        assert!(!out.join("overwritten.part").exists());
+        books(&summary(&out))
+    };
+    assert_eq!(overwrite("6"), (6, 6, 0));
+    let files = ["run.sqlite", "summary.json", "report.html", "telemetry.defmt"];
+    let contents = || files.map(|name| fs::read(out.join(name)).unwrap());
+    let before = contents();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let more = ["--overwrite", "--give-up-after", "1"];
+    let (code, _, stderr) = outcome(&mut target(&out, &free.to_string(), &more));
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(stderr.contains("no camera within 1 s"), "{stderr}");
+    assert!(contents() == before && !out.join("overwritten.part").exists());
+    assert_eq!(overwrite("4"), (4, 4, 0));
 }
 
 #[test]

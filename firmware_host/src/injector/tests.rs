@@ -124,6 +124,30 @@ fn a_packet_held_back_is_lost_where_it_does_not_fit() {
 }
 
 #[test]
+fn a_fault_that_finds_no_place_for_its_packet_does_not_strike() {
+    let told = |faults: &[(Kind, Start, u32)]| {
+        let out = deliver(7, faults);
+        out.iter().map(|(d, _)| (d.sequence, d.struck)).collect::<Vec<_>>()
+    };
+    let (reorder, duplicate) = ((Kind::Reorder, at(2), 1), (Kind::Duplicate, at(3), 1));
+    // 3 overtakes 2, which takes the place that a copy of 3 would need
+    let expected = [(0, 0), (1, 0), (3, 0), (2, 1), (4, 0), (5, 0), (6, 0)];
+    assert_eq!(told(&[reorder, duplicate]), expected);
+    // 2 and 3 shall both be overtaken: only 2 is
+    let expected = [(0, 0), (1, 0), (3, 0), (2, 1), (4, 0), (5, 0), (6, 0)];
+    assert_eq!(told(&[(Kind::Reorder, at(2), 2)]), expected);
+    // what is overtaken comes once
+    let expected = [(0, 0), (1, 0), (3, 0), (2, 1), (4, 0), (5, 0), (6, 0)];
+    assert_eq!(told(&[reorder, (Kind::Duplicate, at(2), 1)]), expected);
+    // what is lost is neither late nor there twice
+    let expected = [(0, 0), (1, 0), (2, 4), (3, 4), (4, 0), (5, 0), (6, 0)];
+    assert_eq!(told(&[reorder, duplicate, (Kind::Drop, at(2), 2)]), expected);
+    // and with a place each of them strikes
+    let expected = [(0, 0), (1, 0), (2, 1), (2, 1), (3, 0), (5, 0), (4, 2), (6, 0)];
+    assert_eq!(told(&[(Kind::Duplicate, at(2), 1), (Kind::Reorder, at(4), 1)]), expected);
+}
+
+#[test]
 fn late_frames_hold_up_those_behind_them() {
     let out = deliver(6, &[(Kind::Late { by: Micros(2500) }, at(2), 1)]);
     let times: Vec<u64> = out.iter().map(|(d, _)| d.at.0).collect();

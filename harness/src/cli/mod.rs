@@ -13,6 +13,7 @@ mod export;
 mod generate;
 mod live;
 mod merge;
+mod old_run;
 mod own_model;
 mod plan;
 mod progress;

@@ -12,6 +12,7 @@ use models::engine::Isa;
 use models::{EngineOptions, Network};
 
 use super::live::FeedArgs;
+use super::old_run::{OldRun, remove_run};
 use super::progress::Bar;
 use super::view::Screen;
 use super::{Outcome, own_model};
@@ -25,7 +26,6 @@ use crate::run::{
     Target, TargetProfile,
 };
 use crate::store::Stored;
-use crate::telemetry;
 
 /// Exit code after Ctrl-C, as shells have it.
 const STOPPED: i32 = 130;
@@ -174,9 +174,15 @@ pub(super) fn execute(args: RunArgs) -> anyhow::Result<Outcome> {
     let signals = Arc::new(Signals::default());
     if args.overwrite {
         refuse_early(&plan, &network, source.as_deref(), &signals)?;
-        remove_run(&folder)?;
     }
     end_on_ctrl_c(&signals)?;
+    let mut old = None;
+    match &args.feed.camera {
+        _ if !args.overwrite => {}
+        None => OldRun::remove(&folder)?,
+        // it may not answer
+        Some(_) => old = Some(OldRun::set_aside(&folder)?),
+    }
     let job = Job {
         plan: &plan,
         folder: &folder,
@@ -186,24 +192,23 @@ pub(super) fn execute(args: RunArgs) -> anyhow::Result<Outcome> {
         budgets: budgets.as_ref(),
         pictures: args.live,
     };
-    let done = if args.live {
-        let screen = Screen::open(in_words(&plan), clock, Arc::clone(&signals));
-        let mut screen = screen.context("--live: the terminal cannot be used; leave --live out")?;
-        run::run(&job, &network, source.as_deref(), &mut |p| screen.show(p))
-    } else {
-        let mut bar = Bar::new(args.json, clock, Arc::clone(&signals));
-        bar.say(&in_words(&plan));
-        let done = run::run(&job, &network, source.as_deref(), &mut |p| bar.show(p));
-        bar.finish();
-        done
-    };
-    if matches!(done, Err(RunError::Link(_)))
+    let done = watch(&args, &job, &network, source.as_deref(), clock);
+    let failed = done.as_ref().err().and_then(|error| error.downcast_ref::<RunError>());
+    if matches!(failed, Some(RunError::Link(_)))
         && Stored::open(&folder).is_ok_and(|run| run.frames.is_empty())
     {
         // nothing was received: the folder is free for the next attempt
         remove_run(&folder)?;
     }
+    let settled = old.map_or(Ok(false), |old| old.settle());
+    if let (Err(_), Err(error)) = (&done, &settled) {
+        super::tell(&format!("the run that was there could not be put back: {error:#}"));
+    }
     let done = done?;
+    if settled? {
+        super::tell("stopped before the camera answered: the run that was there stays");
+        return Ok(Outcome::Stopped);
+    }
     if let Some(source) = &source {
         tell_skipped(source.skipped());
     }
@@ -229,6 +234,27 @@ pub(super) fn execute(args: RunArgs) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Stopped);
     }
     Ok(if same && valid { Outcome::Done } else { Outcome::Missed })
+}
+
+/// Run under the eyes of the user: on a screen, or with a bar.
+fn watch(
+    args: &RunArgs,
+    job: &Job<'_>,
+    network: &Network,
+    source: Option<&dyn FrameSource>,
+    clock: Clock,
+) -> anyhow::Result<Done> {
+    let (title, signals) = (in_words(job.plan), Arc::clone(job.signals));
+    if args.live {
+        let screen = Screen::open(title, clock, signals);
+        let mut screen = screen.context("--live: the terminal cannot be used; leave --live out")?;
+        return Ok(run::run(job, network, source, &mut |p| screen.show(p))?);
+    }
+    let mut bar = Bar::new(args.json, clock, signals);
+    bar.say(&title);
+    let done = run::run(job, network, source, &mut |p| bar.show(p));
+    bar.finish();
+    Ok(done?)
 }
 
 /// What a run would be refused for at its beginning: a slip in the arguments must not cost the run that is there.
@@ -436,41 +462,6 @@ fn default_folder(plan: &RunPlan) -> PathBuf {
     PathBuf::from("runs").join(format!("{}-{}{shard}", plain(&model), plain(&plan.data)))
 }
 
-/// Remove what a run has written, and nothing else.
-fn remove_run(folder: &Path) -> anyhow::Result<()> {
-    const FILES: [&str; 7] = [
-        crate::store::FILE_NAME,
-        "run.sqlite-wal",
-        "run.sqlite-shm",
-        "summary.json",
-        "report.html",
-        "summary.part",
-        "report.part",
-    ];
-    let mut paths: Vec<PathBuf> = FILES.iter().map(|name| folder.join(name)).collect();
-    for log in telemetry::logs(&folder.join(run::TELEMETRY)) {
-        paths.push(telemetry::executable_hash_path(&log));
-        paths.push(log);
-    }
-    let games = folder.join(run::GAMES);
-    // not through a link, which could lead anywhere
-    if let (false, Ok(entries)) = (games.is_symlink(), std::fs::read_dir(&games)) {
-        let files = entries.flatten().map(|entry| entry.path());
-        paths.extend(files.filter(|file| file.extension() == Some(OsStr::new("game"))));
-    }
-    for path in paths {
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                bail!("{}: {error}", path.display())
-            }
-            _ => {}
-        }
-    }
-    // only an empty folder can be removed this way: files of others keep it
-    drop(std::fs::remove_dir(&games));
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -494,34 +485,5 @@ mod tests {
         for (model, data, expected) in cases {
             assert_eq!(folder(model, data), expected);
         }
-    }
-
-    #[test]
-    fn a_run_is_removed_with_its_games_and_logs_and_files_of_others_stay() {
-        let dir = tempfile::tempdir().unwrap();
-        let games = dir.path().join(run::GAMES);
-        std::fs::create_dir(&games).unwrap();
-        let ours = [
-            "run.sqlite",
-            "telemetry.defmt",
-            "telemetry.defmt.executable-sha256",
-            "telemetry.1.defmt",
-            "telemetry.1.defmt.executable-sha256",
-            "games/7.game",
-        ];
-        let others = ["notes.txt", "games/notes.txt"];
-        for name in ours.iter().chain(&others) {
-            std::fs::write(dir.path().join(name), "x").unwrap();
-        }
-        remove_run(dir.path()).unwrap();
-        for name in ours {
-            assert!(!dir.path().join(name).exists(), "{name}");
-        }
-        for name in others {
-            assert!(dir.path().join(name).exists(), "{name}");
-            std::fs::remove_file(dir.path().join(name)).unwrap();
-        }
-        remove_run(dir.path()).unwrap();
-        assert!(!games.exists());
     }
 }

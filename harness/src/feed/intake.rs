@@ -176,6 +176,18 @@ impl Intake {
         self.alive(Input::Time, now);
     }
 
+    /// A packet came that nobody looks into here, for want of a slot or because a receiver elsewhere does: the camera is
+    /// alive.
+    pub fn heard(&mut self, now: Micros) {
+        self.alive(Input::Frame, now);
+    }
+
+    /// From `since` to `now` the pipeline kept this end from listening, with a full queue or no slot: no silence of the
+    /// camera.
+    pub const fn held_up(&mut self, since: Micros, now: Micros) {
+        self.watchdog = self.watchdog.excused(now.since(since));
+    }
+
     /// When silence would next change the condition of the camera.
     #[must_use]
     pub const fn wake_by(&self) -> Option<Micros> {
@@ -310,6 +322,39 @@ mod tests {
         assert_eq!(stalls(Some(gap), gap), 0);
         assert_eq!(stalls(None, gap), 0);
         assert!(stalls(Some(Micros(33_000)), gap) > 10, "the test would show nothing");
+    }
+
+    #[test]
+    fn a_pipeline_that_holds_the_feed_up_is_no_stall_of_the_camera() {
+        let stalls = |told: bool| {
+            let mut intake = Intake::new(&Scenario::default(), Micros(0));
+            intake.expect_period(Some(Micros(10_000)), Micros(0));
+            for n in 0..20_u32 {
+                let came = Micros(u64::from(n) * 100_000);
+                intake.packet(&packet(n), came);
+                // the queue was full for so long; the next frame waits at the camera's end
+                let room = came.after(Micros(95_000));
+                if told {
+                    intake.held_up(came, room);
+                }
+                intake.time(room);
+            }
+            intake.finish(20, Micros(2_000_000)).stalls
+        };
+        assert_eq!(stalls(true), 0);
+        assert!(stalls(false) > 10, "the test would show nothing");
+        // a frame for which there is no slot has come all the same
+        let mut intake = Intake::new(&Scenario::default(), Micros(0));
+        intake.expect_period(Some(Micros(10_000)), Micros(0));
+        for n in 0..20_u32 {
+            let now = Micros(u64::from(n) * 10_000);
+            intake.heard(now);
+            intake.not_sent(n, DropReason::NoSlot, now);
+            intake.time(now.after(Micros(9_000)));
+        }
+        let report = intake.finish(20, Micros(200_000));
+        let counters = report.counters;
+        assert_eq!((report.stalls, counters.dropped_by[DropReason::NoSlot as usize]), (0, 20));
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub struct Filming<'a> {
     pub clock: Clock,
     /// Count frames that cannot be read instead of ending the run.
     pub skip_bad: bool,
-    /// Check packets here; without it they go on as the faults left them, for a receiver elsewhere to check.
+    /// Check packets here; without it they go on as the faults left them, cut or damaged, for a receiver elsewhere to check.
     pub check: bool,
     /// Only these numbers reach the pipeline: the list of a run that is replayed.
     pub only: Option<&'a BTreeSet<u32>>,
@@ -154,8 +154,11 @@ impl<'a> Stream<'a> {
                 self.count_bad();
                 let Some(delivered) = delivered else { break };
                 self.wait(&delivered, &go_on);
+                let now = self.filming.clock.now();
+                if !delivered.lost {
+                    self.intake.heard(now);
+                }
                 if !delivered.lost && !delivered.repeated {
-                    let now = self.filming.clock.now();
                     self.intake.not_sent(delivered.sequence, DropReason::NoSlot, now);
                 }
                 continue;
@@ -238,7 +241,8 @@ impl<'a> Stream<'a> {
         let accepted = if self.filming.check {
             self.intake.packet(slot.filled(), clock.now())
         } else {
-            unchecked(slot.filled(), delivered)
+            self.intake.heard(clock.now());
+            Some(unchecked(slot.filled(), delivered))
         };
         let Some(accepted) = accepted else {
             return line.give_back(slot);
@@ -251,19 +255,27 @@ impl<'a> Stream<'a> {
         let (truth, capture) =
             shot.map_or((None, Micros(0)), |s| (Some(s.truth.clone()), s.capture));
         let arrived = clock.now();
-        if let Some(dropped) =
-            line.offer(Waiting { slot, accepted, truth, capture, arrived }, go_on)
-        {
+        let dropped = line.offer(Waiting { slot, accepted, truth, capture, arrived }, go_on);
+        self.intake.held_up(arrived, clock.now());
+        if let Some(dropped) = dropped {
             let reason = if go_on() { DropReason::QueueFull } else { DropReason::Cut };
             self.intake.drop_frame(dropped, reason, clock.now());
         }
     }
 }
 
-/// What a packet says of itself, right or wrong; none if it is too damaged to have a header.
-fn unchecked(bytes: &[u8], delivered: &Delivered) -> Option<Accepted> {
-    let packet = Packet::new(bytes).ok()?;
-    let header = FrameHeader::parse_header(&packet).ok()?;
+/// What a packet says of itself, right or wrong; of one too damaged to have a header, what the camera knows.
+fn unchecked(bytes: &[u8], delivered: &Delivered) -> Accepted {
+    let told = Packet::new(bytes).and_then(|packet| FrameHeader::parse_header(&packet));
+    let header = told.unwrap_or(FrameHeader {
+        sequence: delivered.sequence,
+        position: u32::MAX,
+        scheduled: delivered.at,
+        captured: delivered.at,
+        exposure_micros: 0,
+        width: 0,
+        height: 0,
+    });
     let arrival = if delivered.repeated { Arrival::Repeated } else { Arrival::InOrder };
-    Some(Accepted { header, arrival, alarms: [false; 2] })
+    Accepted { header, arrival, alarms: [false; 2] }
 }

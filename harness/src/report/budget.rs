@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::stats::claim::{frames_needed, supported};
 use crate::store::{Stage, StoreError, Stored};
+use crate::telemetry::device::{DeviceSample, throttled};
 
 /// Why budgets are not usable.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +46,7 @@ pub enum BudgetError {
         source: Box<toml::de::Error>,
     },
     /// A value is out of its range, or a stage has another name.
-    #[error("{path}, {place}: {expected} expected, {found} found")]
+    #[error("{path}, {place}: {expected} expected, {found} found; correct it in that file")]
     Value {
         /// Which file.
         path: PathBuf,
@@ -104,7 +105,7 @@ pub struct DeviceBudget {
 pub struct Budgets {
     /// Confidence of every claim, above 0 and below 1.
     pub confidence: f64,
-    /// Share of frames that may be dropped, for whatever reason.
+    /// Share of frames that may be dropped, for whatever reason, 0 to 1.
     pub max_dropped_share: Option<f64>,
     /// By name of the stage.
     pub stage: BTreeMap<String, StageBudget>,
@@ -147,6 +148,18 @@ impl Budgets {
         if !inside(self.confidence) {
             let found = self.confidence.to_string();
             return wrong("confidence".into(), "a number above 0 and below 1".into(), found);
+        }
+        if let Some(share) = self.max_dropped_share.filter(|share| !(0.0..=1.0).contains(share)) {
+            let expected = "a share of 0 to 1 (0.001 for 0.1 %)".to_owned();
+            return wrong("max_dropped_share".into(), expected, share.to_string());
+        }
+        if let Some(limit) = self.device.max_temperature_c.filter(|limit| !limit.is_finite()) {
+            return wrong("device.max_temperature_c".into(), "a number".into(), limit.to_string());
+        }
+        let below = |limit: &f64| limit.is_nan() || *limit < 0.0;
+        if let Some(limit) = self.device.max_rss_mib.filter(below) {
+            let expected = "a number of 0 or more".to_owned();
+            return wrong("device.max_rss_mib".into(), expected, limit.to_string());
         }
         for (name, budget) in &self.stage {
             if Stage::from_name(name).is_none() {
@@ -326,7 +339,7 @@ fn books(budgets: &Budgets, stored: &Stored, reasons: &mut Vec<String>) {
 
 fn device(budgets: &Budgets, stored: &Stored, reasons: &mut Vec<String>) -> Result<(), StoreError> {
     let samples = stored.device_samples()?;
-    let highest = |value: &dyn Fn(&crate::telemetry::device::DeviceSample) -> Option<f64>| {
+    let highest = |value: &dyn Fn(&DeviceSample) -> Option<f64>| {
         samples.iter().filter_map(value).reduce(f64::max)
     };
     if let Some(limit) = budgets.device.max_temperature_c {
@@ -347,118 +360,13 @@ fn device(budgets: &Budgets, stored: &Stored, reasons: &mut Vec<String>) -> Resu
     {
         reasons.push(format!("the process took {found:.0} MiB, {limit:.0} are permitted"));
     }
-    if budgets.device.no_throttling {
-        let counts = || samples.iter().filter_map(|s| s.throttled);
-        if let (Some(first), Some(last)) = (counts().next(), counts().next_back())
-            && last > first
-        {
-            reasons.push(format!("a core was slowed down for heat {} times", last - first));
-        }
+    if budgets.device.no_throttling
+        && let Some(times) = throttled(&samples).filter(|&times| times > 0)
+    {
+        reasons.push(format!("a core was slowed down for heat {times} times"));
     }
     Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::{FrameRow, RunStore};
-    use crate::telemetry::device::DeviceSample;
-
-    fn row(position: u32, micros: u64) -> FrameRow {
-        FrameRow {
-            position,
-            class: 0,
-            index: position,
-            shape: String::new(),
-            environment: String::new(),
-            image_hash: String::new(),
-            mask_share: 0.1,
-            top5: vec![0],
-            confidence: 1.0,
-            logits: vec![1.0],
-            tensor: Vec::new(),
-            features: Vec::new(),
-            attributions: Vec::new(),
-            stages: vec![(Stage::Network, micros)],
-            preview: None,
-        }
-    }
-
-    fn verdict(
-        toml: &str,
-        times: &[u64],
-        settings: &[(&str, &str)],
-        samples: &[DeviceSample],
-    ) -> Verdict {
-        let dir = tempfile::tempdir().unwrap();
-        let settings = settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let mut store = RunStore::create(dir.path(), &settings).unwrap();
-        for (position, micros) in (0..).zip(times) {
-            store.add(&row(position, *micros)).unwrap();
-        }
-        store.add_device_samples(samples).unwrap();
-        drop(store);
-        let budgets: Budgets = toml::from_str(toml).unwrap();
-        budgets.check(Path::new("budget.toml")).unwrap();
-        judge(&budgets, &Stored::open(dir.path()).unwrap()).unwrap()
-    }
-
-    const NETWORK: &str = "[stage.network]\nlimit_ms = 30.0\nshare = 0.9";
-
-    #[test]
-    fn enough_frames_in_time_are_valid_too_few_are_not_and_say_how_many_are_missing() {
-        let good = verdict(NETWORK, &[20_000; 60], &[], &[]);
-        assert!(good.valid, "{good:?}");
-        assert_eq!(good.sentence(), "VALID: 1 of 1 budgets kept over 60 frames");
-        let few = verdict(NETWORK, &[20_000; 20], &[], &[]);
-        assert_eq!(
-            few.sentence(),
-            "INVALID: network: 90 % within 30 ms needs 44 frames at 99 % confidence with 0 over it, there are 20"
-        );
-    }
-
-    #[test]
-    fn late_frames_dropped_frames_a_late_camera_and_heat_are_reasons() {
-        let mut times = vec![20_000; 40];
-        times.extend([31_000; 10]);
-        let samples = [1, 4].map(|n| DeviceSample {
-            throttled: Some(n),
-            temperature_c: Some(91.0),
-            ..DeviceSample::default()
-        });
-        let toml = format!(
-            "max_dropped_share = 0.01\n{NETWORK}\n[device]\nno_throttling = true\nmax_temperature_c = 85.0"
-        );
-        let settings = [
-            ("frames.due", "60"),
-            ("feed.camera_late", "3"),
-            ("feed.camera_late_worst_micros", "4500"),
-        ];
-        let found = verdict(&toml, &times, &settings, &samples);
-        assert!(!found.valid);
-        let claim = &found.claims[0];
-        assert_eq!((claim.overruns, claim.overruns_in_a_row), (10, 10));
-        assert!((claim.worst_ms - 31.0).abs() < 1e-9, "{claim:?}");
-        let text = found.sentence();
-        for part in [
-            "network: 10 of 50 frames took more than 30 ms, 10.000 % may",
-            "10 of 60 frames were not processed",
-            "late for 3 frames by up to 4.5 ms",
-            "91.0 degrees, 85.0 are permitted",
-            "slowed down for heat 3 times",
-        ] {
-            assert!(text.contains(part), "{part} is missing: {text}");
-        }
-    }
-
-    #[test]
-    fn a_stage_nobody_measured_supports_nothing_and_unknown_names_are_refused() {
-        let found = verdict("[stage.kernel_shap]\nlimit_ms = 5.0", &[1; 10], &[], &[]);
-        assert!(!found.valid && found.reasons[0].contains("there are 0"), "{found:?}");
-        let budgets: Budgets = toml::from_str("[stage.netwrok]\nlimit_ms = 1.0").unwrap();
-        let error = budgets.check(Path::new("b.toml")).unwrap_err().to_string();
-        assert!(
-            error.contains("b.toml") && error.contains("network") && error.contains("`netwrok`")
-        );
-    }
-}
+mod tests;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::metrics::Undefined;
 use crate::stats::{self, MeanInterval, Percentiles};
 use crate::store::{AttributionRow, FrameRow, Stage, Stored, VERDICT};
-use crate::telemetry::device::DeviceSample;
+use crate::telemetry::device::{self, DeviceSample};
 
 /// Version of this schema.
 pub const SCHEMA: u32 = 1;
@@ -112,7 +112,7 @@ impl Device {
             samples: samples.len(),
             frequency_mhz: least.zip(most).map(|(low, high)| [low, mean(&clocks), high]),
             temperature_max_c: highest(all(|s| s.temperature_c)),
-            throttled: grown(|s| s.throttled),
+            throttled: device::throttled(samples),
             rss_max_mib: highest(all(|s| s.rss_bytes.map(|b| b as f64 / 1_048_576.0))),
             load_mean: (!loads.is_empty()).then(|| mean(&loads)),
             energy_j: grown(|s| s.energy_microjoules).map(|uj| uj as f64 / 1e6),

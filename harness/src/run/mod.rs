@@ -8,15 +8,14 @@ mod live;
 pub mod machine;
 mod plan;
 mod service;
-mod shard;
 mod signals;
 mod target;
 mod threads;
 
+pub use crate::store::Shard;
 pub use explain::{ExplainError, Explainer};
 pub use live::{ExplainWhen, Feed, FeedPace, Recorded, Replay, ReplayError, Sameness};
 pub use plan::{Method, PlanError, RunPlan, ShapSettings, Target};
-pub use shard::Shard;
 pub use signals::Signals;
 pub use target::{CoreProfile, TargetProfile};
 pub use threads::ThreadSettings;
@@ -41,7 +40,9 @@ use crate::feed::{self, FilmError, Receiver, SLOTS, ScenarioError};
 use crate::report::budget::{Budgets, Verdict, judge};
 use crate::report::{self, ReportError, Summary};
 use crate::store::kernels::{self, INTEGER_KERNELS};
-use crate::store::{AttributionRow, FrameRow, RunStore, Stage, StoreError, Stored, VERDICT};
+use crate::store::{
+    AttributionRow, DROPPED, FrameRow, RunStore, Stage, StoreError, Stored, VERDICT,
+};
 use crate::telemetry;
 use crate::telemetry::device::Sampler;
 
@@ -287,7 +288,7 @@ pub fn run(
     let dropped: BTreeMap<&str, u64> =
         DropReason::ALL.iter().map(|r| (r.name(), counters.dropped_by[*r as usize])).collect();
     let dropped = serde_json::to_string(&dropped).map_err(ReportError::Json)?;
-    store.set("frames.dropped", &dropped)?;
+    store.set(DROPPED, &dropped)?;
     store.add_unlogged(unlogged)?;
     store.settle()?;
     let (verdict, sameness) = judge_run(job, &store)?;

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::shard::Shard;
 use crate::attribution::{Baseline, Estimator, GradCamSettings, Grid, Output, Upsampling};
 use crate::games::RecordSettings;
+use crate::store::Shard;
 
 /// Why a plan is not usable.
 #[derive(Debug, thiserror::Error)]

@@ -5,6 +5,9 @@
 
 use sd_notify::NotifyState;
 
+/// Longest time that the report of a run may take, microseconds: ten minutes.
+const REPORT_MICROS: u32 = 600_000_000;
+
 /// Frames are about to come.
 pub(super) fn ready() {
     tell(&[NotifyState::Ready]);
@@ -16,9 +19,12 @@ pub(super) fn alive(stored: u64, asked: u64) {
     tell(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
 }
 
-/// The run ends.
+/// No more frames are taken; what is stored is still to be judged and the report to be written.
+///
+/// With this word the manager's time limit for stopping begins (`TimeoutStopSec=`, 90 s in our unit), also where the run
+/// came to its end by itself, and the watchdog's ends; so more time is asked for in the same message.
 pub(super) fn stopping() {
-    tell(&[NotifyState::Stopping]);
+    tell(&[NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(REPORT_MICROS)]);
 }
 
 fn tell(states: &[NotifyState<'_>]) {

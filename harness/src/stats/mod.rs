@@ -28,7 +28,7 @@ pub use mean::{MeanInterval, mean_interval};
 pub use multiple::holm;
 pub use paired::{Paired, paired};
 pub use percentile::percentile;
-pub use rank::spearman;
+pub use rank::{fisher_z, spearman};
 pub use resampling::{PermutationTest, label_permutation, sign_flip};
 pub use share::{ShareInterval, wilson};
 pub use spread::{Spread, pooled_deviation};

@@ -1,4 +1,4 @@
-//! Do two lists have the same order?
+//! Do two lists have the same order, and how is that averaged?
 
 /// Spearman's rank correlation with mean ranks for ties, -1 to 1: Pearson's correlation of the ranks.
 /// `None` for lists of different length, fewer than two values, or one without any order.
@@ -14,6 +14,14 @@ pub fn spearman(a: &[f64], b: &[f64]) -> Option<f64> {
     };
     let spread = (sum(&ranks_a, &ranks_a) * sum(&ranks_b, &ranks_b)).sqrt();
     (spread > 0.0).then(|| (sum(&ranks_a, &ranks_b) / spread).clamp(-1.0, 1.0))
+}
+
+/// A correlation as Fisher's z, `atanh(r)`, which scatters alike whatever it is, so that several have a mean; `tanh` leads back.
+///
+/// A perfect one counts as 0.999999 (z = 7.25), since an infinite one would leave no mean.
+#[must_use]
+pub fn fisher_z(r: f64) -> f64 {
+    r.clamp(-0.999_999, 0.999_999).atanh()
 }
 
 /// Rank of each value from 1, ties sharing the mean of theirs.
@@ -44,5 +52,13 @@ mod tests {
         assert!((tied - 0.948_683).abs() < 1e-6, "{tied}");
         assert_eq!(spearman(&[1.0, 1.0], &[1.0, 2.0]), None);
         assert_eq!(spearman(&a, &[1.0]), None);
+    }
+
+    #[test]
+    fn fishers_z_is_finite_and_leads_back() {
+        assert!((fisher_z(0.5) - 0.549_306).abs() < 1e-6);
+        assert!((fisher_z(-0.3).tanh() + 0.3).abs() < 1e-12);
+        let perfect = [fisher_z(1.0), -fisher_z(-1.0)];
+        assert!(perfect.iter().all(|z| (z - 7.254_329).abs() < 1e-5), "{perfect:?}");
     }
 }

@@ -1,9 +1,10 @@
 //! Putting the shards of an evaluation together into one store, as if one machine had run it all.
 //!
-//! What decides results must be equal in all parts, and their positions must fill the run: none twice, none missing.
+//! What decides results must be equal in all parts, and their positions must fill the run: none twice, none missing but
+//! those that the run of their shard counted as left out (`--skip-bad`).
 //! Everything is checked before the first byte is written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,7 @@ use rusqlite::{Connection, params};
 
 use super::kernels::{self, INTEGER_KERNELS};
 use super::read::{Stored, collect};
-use super::{FILE_NAME, RunStore, StoreError, UNLOGGED, VERDICT};
+use super::{DROPPED, FILE_NAME, RunStore, Shard, StoreError, UNLOGGED, VERDICT};
 
 /// Tables that are copied row by row; `setting` is made anew.
 const TABLES: [&str; 5] = ["plan", "frame", "attribution", "stage_time", "preview"];
@@ -56,7 +57,7 @@ pub enum MergeError {
         /// The other part.
         other: PathBuf,
     },
-    /// Frames are in no part.
+    /// Frames are in no part, and no finished part counted them as left out.
     #[error(
         "merge: frames 0 to {last} expected, {missing} of them in no part (first {first}); \
          finish their shard with --resume or name its folder too"
@@ -81,7 +82,9 @@ pub enum MergeError {
     },
 }
 
-/// Merge the runs in `parts` into a new store in `folder`; gives the number of frames.
+/// Merge the runs in `parts` into a new store in `folder`; gives the number of frames stored.
+///
+/// A frame that its shard could not read is no gap: it stays left out and counted, as in a run of one machine.
 ///
 /// The facts about machines are kept by part (`part.N.machine...`), so that figures of latency can be told apart.
 ///
@@ -94,8 +97,8 @@ pub fn merge(parts: &[PathBuf], folder: &Path) -> Result<usize, MergeError> {
     }
     let runs: Vec<Stored> = parts.iter().map(|p| Stored::open(p)).collect::<Result<_, _>>()?;
     same_settings(parts, &runs)?;
-    let frames = whole(parts, &runs)?;
-    let settings = joined_settings(&runs, frames);
+    let (asked, frames) = whole(parts, &runs)?;
+    let settings = joined_settings(&runs, asked);
     let path = folder.join(FILE_NAME);
     let aside = folder.join(ASIDE);
     if path.exists() {
@@ -159,42 +162,58 @@ fn same_settings(parts: &[PathBuf], runs: &[Stored]) -> Result<(), MergeError> {
     Ok(())
 }
 
-/// Check that every frame is in exactly one part; gives their number.
-fn whole(parts: &[PathBuf], runs: &[Stored]) -> Result<usize, MergeError> {
+/// Check that every frame is in exactly one part, stored or counted as left out; gives the number of frames of the run, and
+/// of those stored.
+fn whole(parts: &[PathBuf], runs: &[Stored]) -> Result<(u32, usize), MergeError> {
     let asked = runs[0].settings.get("set.frames").and_then(|n| n.parse::<u32>().ok());
     let asked = asked
         .filter(|&n| n > 0)
         .ok_or_else(|| MergeError::NoSetting { path: parts[0].clone(), setting: "set.frames" })?;
     let mut owner = BTreeMap::new();
     for (run, path) in runs.iter().zip(parts) {
-        for frame in &run.frames {
-            if let Some(other) = owner.insert(frame.position, path) {
+        let stored = run.frames.iter().map(|frame| frame.position);
+        for position in stored.chain(left_out(run, asked)) {
+            if let Some(other) = owner.insert(position, path) {
                 let (path, other) = (path.clone(), other.clone());
-                return Err(MergeError::Twice { path, position: frame.position, other });
+                return Err(MergeError::Twice { path, position, other });
             }
         }
     }
     let mut missing = (0..asked).filter(|position| !owner.contains_key(position));
     match missing.next() {
-        None => Ok(owner.len()),
+        None => Ok((asked, runs.iter().map(|run| run.frames.len()).sum())),
         Some(first) => {
             Err(MergeError::Gap { last: asked - 1, missing: 1 + missing.count(), first })
         }
     }
 }
 
-fn joined_settings(runs: &[Stored], frames: usize) -> BTreeMap<String, String> {
+/// Positions that a part has left out: those of its shard that it lacks, if they are as many as it counted. Else it was
+/// cut off, and nobody knows which of them it could not read.
+fn left_out(run: &Stored, asked: u32) -> Vec<u32> {
+    let stored: BTreeSet<u32> = run.frames.iter().map(|frame| frame.position).collect();
+    let shard = run.text(SHARD).parse::<Shard>().ok();
+    let own = (0..asked).filter(|&position| shard.is_none_or(|shard| shard.holds(position)));
+    let lacking: Vec<u32> = own.filter(|position| !stored.contains(position)).collect();
+    let counted: u64 = dropped(run).values().sum();
+    if counted == lacking.len() as u64 { lacking } else { Vec::new() }
+}
+
+/// Frames that a run left out, by reason.
+fn dropped(run: &Stored) -> BTreeMap<String, u64> {
+    let here = run.settings.get(DROPPED).map(String::as_str).unwrap_or_default();
+    serde_json::from_str(here).unwrap_or_default()
+}
+
+fn joined_settings(runs: &[Stored], asked: u32) -> BTreeMap<String, String> {
     let mut all: BTreeMap<String, String> = runs[0].settings.clone();
     all.insert(SHARD.to_owned(), "null".to_owned());
-    all.insert("frames.asked".to_owned(), frames.to_string());
-    let mut dropped: BTreeMap<String, u64> = BTreeMap::new();
-    for run in runs {
-        let here = run.settings.get("frames.dropped").map(String::as_str).unwrap_or_default();
-        for (reason, n) in serde_json::from_str::<BTreeMap<String, u64>>(here).unwrap_or_default() {
-            *dropped.entry(reason).or_default() += n;
-        }
+    all.insert("frames.asked".to_owned(), asked.to_string());
+    let mut left_out: BTreeMap<String, u64> = BTreeMap::new();
+    for (reason, n) in runs.iter().flat_map(dropped) {
+        *left_out.entry(reason).or_default() += n;
     }
-    all.insert("frames.dropped".to_owned(), serde_json::json!(dropped).to_string());
+    all.insert(DROPPED.to_owned(), serde_json::json!(left_out).to_string());
     let unlogged = runs.iter().filter_map(|run| run.settings.get(UNLOGGED)?.parse::<u64>().ok());
     all.insert(UNLOGGED.to_owned(), unlogged.sum::<u64>().to_string());
     // that of a part says nothing of the whole
@@ -272,7 +291,6 @@ mod tests {
             ("hash.executable".to_owned(), format!("\"{name}\"")),
             (SHARD.to_owned(), format!("\"{name}\"")),
             ("machine.cpu".to_owned(), format!("\"cpu of {name}\"")),
-            ("frames.dropped".to_owned(), "{\"bad_packet\":1}".to_owned()),
         ]);
         settings.extend(extra.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())));
         let mut store = RunStore::create(&folder, &settings).unwrap();
@@ -296,11 +314,47 @@ mod tests {
         assert_eq!(merged.frames, whole.frames);
         assert_eq!(merged.plan("abc").unwrap(), b"body");
         assert_eq!(merged.preview(3).unwrap(), whole.preview(3).unwrap());
-        assert_eq!(merged.settings["frames.dropped"], "{\"bad_packet\":2}");
+        assert_eq!(merged.settings["frames.asked"], "5");
         assert_eq!(merged.settings[UNLOGGED], "5");
         assert!(!merged.settings.contains_key(VERDICT), "that of a part is not that of the whole");
         assert_eq!(merged.text("part.2.machine.cpu"), "cpu of b");
         assert_eq!(merged.settings[SHARD], "null");
+    }
+
+    #[test]
+    fn frames_that_their_shards_left_out_are_no_gaps_and_stay_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let shard = |name: &str, of: &str, positions: &[u32], dropped: &str| {
+            let shard = format!("\"{of}\"");
+            part(dir.path(), name, 7, positions, &[(SHARD, shard.as_str()), (DROPPED, dropped)])
+        };
+        // 2 and 5 could not be read
+        let one = shard("one", "1/2", &[0, 4, 6], "{\"bad_source\":1,\"lost\":0}");
+        let two = shard("two", "2/2", &[1, 3], "{\"bad_source\":1,\"lost\":0}");
+        let out = dir.path().join("all");
+        assert_eq!(merge(&[one.clone(), two.clone()], &out).unwrap(), 5);
+        let merged = Stored::open(&out).unwrap();
+        let positions: Vec<u32> = merged.frames.iter().map(|frame| frame.position).collect();
+        assert_eq!(positions, [0, 1, 3, 4, 6]);
+        assert_eq!(merged.settings["frames.asked"], "7");
+        assert_eq!(merged.settings[DROPPED], "{\"bad_source\":2,\"lost\":0}");
+        let refused =
+            |parts: &[PathBuf]| merge(parts, &dir.path().join("not")).unwrap_err().to_string();
+        // a shard that was cut off: 1 of the two frames that it lacks was not reached
+        let cut = shard("cut", "2/2", &[1], "{\"bad_source\":1}");
+        let error = refused(&[one.clone(), cut]);
+        assert!(error.contains("2 of them in no part (first 3)"), "{error}");
+        let silent = shard("silent", "2/2", &[1, 3], "{}");
+        let error = refused(&[one.clone(), silent]);
+        assert!(error.contains("1 of them in no part (first 5)"), "{error}");
+        // a shard that is not there at all
+        let third = shard("third", "1/3", &[0, 3], "{\"bad_source\":1}");
+        let error = refused(&[third, shard("second", "2/3", &[1, 4], "{}")]);
+        assert!(error.contains("2 of them in no part (first 2)"), "{error}");
+        // of a shard that could read nothing one cannot tell by its frames that it is named twice
+        let none = [1, 2].map(|n| shard(&format!("none-{n}"), "2/2", &[], "{\"bad_source\":3}"));
+        let error = refused(&[one, none[0].clone(), none[1].clone()]);
+        assert!(error.contains("frame 1 is in"), "{error}");
     }
 
     #[test]

@@ -14,12 +14,14 @@ mod merge;
 mod read;
 mod rows;
 mod seal;
+mod shard;
 pub mod sketch;
 mod write;
 
 pub use merge::{MergeError, SHARD, merge};
 pub use read::{Stored, StoredFrame};
 pub use rows::{AttributionRow, FrameRow, Preview, Stage};
+pub use shard::Shard;
 pub use write::RunStore;
 
 use std::path::{Path, PathBuf};
@@ -30,6 +32,8 @@ pub const SCHEMA: i64 = 2;
 pub const FILE_NAME: &str = "run.sqlite";
 /// Setting with the judgement on the whole run.
 pub(crate) const VERDICT: &str = "verdict";
+/// Setting with the number of frames that were left out, by reason.
+pub(crate) const DROPPED: &str = "frames.dropped";
 /// Setting with the number of device events that the log had no room for.
 pub(crate) const UNLOGGED: &str = "telemetry.frames_dropped";
 

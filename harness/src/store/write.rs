@@ -11,7 +11,9 @@ use crate::metrics::Undefined;
 
 use super::kernels::{self, INTEGER_KERNELS};
 use super::seal::{self, Item};
-use super::{AttributionRow, FILE_NAME, FrameRow, SCHEMA, Stage, StoreError, UNLOGGED, VERDICT};
+use super::{
+    AttributionRow, DROPPED, FILE_NAME, FrameRow, SCHEMA, Stage, StoreError, UNLOGGED, VERDICT,
+};
 
 const TABLES: &str = "
 CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -163,6 +165,10 @@ impl RunStore {
         if stored.contains_key(VERDICT) {
             // it was on fewer frames
             store.set(VERDICT, "null")?;
+        }
+        if stored.contains_key(DROPPED) {
+            // what was left out is tried again, and counted anew at the end
+            store.set(DROPPED, "{}")?;
         }
         Ok(store)
     }

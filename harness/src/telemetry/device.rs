@@ -33,6 +33,17 @@ pub struct DeviceSample {
     pub energy_microjoules: Option<u64>,
 }
 
+/// Times that a core was slowed down for heat from the first sample to the last; none if the machine does not tell.
+///
+/// The counter begins anew when the machine is started anew, as between two parts of a run that is resumed: so its rises
+/// from one sample to the next are added up.
+#[must_use]
+pub fn throttled(samples: &[DeviceSample]) -> Option<u64> {
+    let counts: Vec<u64> = samples.iter().filter_map(|sample| sample.throttled).collect();
+    let rises = counts.windows(2).map(|pair| pair[1].saturating_sub(pair[0]));
+    (!counts.is_empty()).then(|| rises.sum())
+}
+
 /// Where the figures stand; another root in tests.
 #[derive(Clone, Debug)]
 pub struct Probe {
@@ -194,6 +205,20 @@ mod tests {
             energy_microjoules: Some(77),
         };
         assert_eq!(probe.sample(5), expected);
+    }
+
+    #[test]
+    fn a_restart_of_the_machine_hides_no_throttling() {
+        let samples = |counts: &[Option<u64>]| -> Vec<DeviceSample> {
+            let sample = |&throttled| DeviceSample { throttled, ..DeviceSample::default() };
+            counts.iter().map(sample).collect()
+        };
+        assert_eq!(throttled(&samples(&[])), None);
+        assert_eq!(throttled(&samples(&[None, None])), None);
+        assert_eq!(throttled(&samples(&[Some(7)])), Some(0));
+        assert_eq!(throttled(&samples(&[Some(7), None, Some(9), Some(9)])), Some(2));
+        let restarted = [Some(50), Some(53), Some(0), Some(4)];
+        assert_eq!(throttled(&samples(&restarted)), Some(7));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Do frames cross the camera link over TCP and UDP, and what happens when a side fails?
 
+mod trouble;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -88,12 +90,22 @@ fn camera(
     stop: &AtomicBool,
     bound: &mpsc::Sender<SocketAddr>,
 ) -> ServeReport {
-    let (source, scenario) = (Shades { names: Vec::new() }, scenario(fps));
-    let positions: Vec<u32> = (0..frames).collect();
+    camera_of(&scenario(fps), &greeting(frames, session), settings, stop, bound)
+}
+
+fn camera_of(
+    scenario: &Scenario,
+    greeting: &Greeting,
+    settings: &ServeSettings,
+    stop: &AtomicBool,
+    bound: &mpsc::Sender<SocketAddr>,
+) -> ServeReport {
+    let source = Shades { names: Vec::new() };
+    let positions: Vec<u32> = (0..greeting.frames).collect();
     let filming = Filming {
         source: &source,
         positions: &positions,
-        scenario: &scenario,
+        scenario,
         pace: Pace::Lockstep,
         clock: Clock::start(),
         skip_bad: false,
@@ -101,10 +113,7 @@ fn camera(
         only: None,
     };
     let stop = || stop.load(Ordering::Relaxed);
-    serve(&filming, &greeting(frames, session), settings, &stop, &mut |address| {
-        bound.send(address).unwrap();
-    })
-    .unwrap()
+    serve(&filming, greeting, settings, &stop, &mut |address| bound.send(address).unwrap()).unwrap()
 }
 
 /// Receive all, or that many and then leave.

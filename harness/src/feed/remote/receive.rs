@@ -217,23 +217,26 @@ impl<'a> Receiving<'a> {
 
     fn packet(&mut self, len: usize, stop: &(dyn Fn() -> bool + Sync)) -> Result<(), LinkFailure> {
         let bytes = &self.buffer[..len];
-        match bytes.get(..4) {
-            Some(b"RGZH") => match Greeting::parse(bytes) {
-                Ok(greeting) => self.greeted(greeting),
+        if bytes.starts_with(b"RGZH") {
+            match Greeting::parse(bytes) {
+                Ok(greeting) => {
+                    self.greeted(greeting);
+                    return Ok(());
+                }
                 Err(source @ (WireError::Version { .. } | WireError::Size { .. })) => {
                     let address = self.settings.address.to_string();
                     return Err(LinkFailure::Wire { address, source });
                 }
                 Err(_damaged) => {}
-            },
-            Some(b"RGZE") => {
-                if let Ok(total) = parse_end(bytes) {
-                    self.total = total;
-                    self.ended = true;
-                }
             }
-            _ => self.frame(len, stop),
+        } else if bytes.starts_with(b"RGZE")
+            && let Ok(total) = parse_end(bytes)
+        {
+            (self.total, self.ended) = (total, true);
+            return Ok(());
         }
+        // what looks like either and is damaged may be a frame of which a bit was flipped
+        self.frame(len, stop);
         Ok(())
     }
 
@@ -267,6 +270,7 @@ impl<'a> Receiving<'a> {
             .map_or((None, Micros(0)), |(truth, capture)| (Some(truth), capture));
         self.on_own_clock(&mut accepted, arrived);
         let line = self.line;
+        let waits = self.clock.now();
         let slot = if line.policy() == firmware_host::Policy::Block {
             line.lease_waiting(packet_len, &go_on)
         } else {
@@ -279,9 +283,9 @@ impl<'a> Receiving<'a> {
         debug_assert!(packet_len >= HEADER_LEN, "a checked packet has a header");
         slot.bytes[..packet_len].copy_from_slice(&self.buffer[..packet_len]);
         slot.len = packet_len;
-        if let Some(dropped) =
-            line.offer(Waiting { slot, accepted, truth, capture, arrived }, &go_on)
-        {
+        let dropped = line.offer(Waiting { slot, accepted, truth, capture, arrived }, &go_on);
+        self.intake.held_up(waits, self.clock.now());
+        if let Some(dropped) = dropped {
             let reason = if go_on() { DropReason::QueueFull } else { DropReason::Cut };
             self.intake.drop_frame(dropped, reason, arrived);
         }

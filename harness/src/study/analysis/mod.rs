@@ -49,6 +49,11 @@ mod twins;
 mod views;
 mod worst_case;
 mod worst_count;
+mod zone_asked;
+mod zone_bins;
+mod zone_pose;
+mod zone_together;
+mod zone_trainings;
 mod zones;
 
 use std::collections::BTreeMap;
