@@ -75,6 +75,36 @@ fn recipe<'r, R: Training>(rows: &[&'r R]) -> Option<Recipe<'r, R>> {
     Some(Recipe { first: rows.first().copied()?, trainings })
 }
 
+/// A recipe with one number of each training.
+pub(super) struct Group<'r, R> {
+    pub(super) first: &'r R,
+    /// One of each seed whose cells are complete, by seed.
+    pub(super) trainings: Vec<&'r R>,
+    /// Their numbers.
+    pub(super) across: Across,
+}
+
+/// All recipes, in the order of the rows, with a mean difference over frames of each training.
+pub(super) fn groups<R: Training>(rows: &[R], number: impl Fn(&R) -> f64) -> Vec<Group<'_, R>> {
+    let group = |Recipe { first, trainings }| {
+        let across = Across::new(trainings.iter().map(|row: &&R| number(row)).collect());
+        Group { first, trainings, across }
+    };
+    recipes(rows).into_iter().map(group).collect()
+}
+
+impl<R: Training> Group<'_, R> {
+    /// Whether a row is one of the trainings, complete or not.
+    pub(super) fn holds(&self, row: &R) -> bool {
+        self.first.is_training_of(row)
+    }
+
+    /// Two-sided p-value of no difference by Student's t over the seeds.
+    pub(super) fn p(&self) -> Option<f64> {
+        self.across.p()
+    }
+}
+
 /// Holm's adjustment over the tests that decide: those of rows that stand alone, and those over the seeds of a recipe.
 pub(super) fn holm(
     alone: impl IntoIterator<Item = Option<f64>>,

@@ -1,37 +1,19 @@
 //! Training on one shape alone, with trainings as the unit: what the gains of several seeds say together.
 
-use super::across::{Across, Recipe, Training as _, WAITS, recipes};
+use super::across::{self, WAITS};
 use super::one_shape::{Gain, WHAT, published, published_or_not, ruling};
 use super::{NOT_OF_THE_PAPER, beside_zero, not_measured, title};
 use crate::study::finding::{Item, Ruling, Table, Verdict};
 
 /// Gains of two seeds or more of one architecture, number format and shape, by one method on one test set.
-pub(super) struct Group<'r> {
-    first: &'r Gain<'r>,
-    trainings: Vec<&'r Gain<'r>>,
-    across: Across,
-}
+pub(super) type Group<'r> = across::Group<'r, Gain<'r>>;
 
 /// All groups, in the order of the gains.
 pub(super) fn groups<'r>(gains: &'r [Gain<'r>]) -> Vec<Group<'r>> {
-    let group = |Recipe { first, trainings }: Recipe<'r, Gain<'r>>| {
-        let across = Across::new(trainings.iter().map(|g| g.paired.difference.mean).collect());
-        Group { first, trainings, across }
-    };
-    recipes(gains).into_iter().map(group).collect()
+    across::groups(gains, |gain| gain.paired.difference.mean)
 }
 
 impl Group<'_> {
-    /// Whether a gain is one of the trainings, complete or not.
-    pub(super) fn holds(&self, gain: &Gain<'_>) -> bool {
-        self.first.is_training_of(gain)
-    }
-
-    /// Two-sided p-value of no gain by Student's t over the seeds.
-    pub(super) fn p(&self) -> Option<f64> {
-        self.across.p()
-    }
-
     /// What the trainings say together.
     pub(super) fn verdict(&self, p_holm: Option<f64>) -> Verdict {
         let (single, of_paper) = (self.first.single, self.first.of_paper());

@@ -3,44 +3,24 @@
 //! Two networks differ by what they were trained on and by the training itself. Over frames, however many, the two cannot be told
 //! apart; the mean differences of pairs from several seeds scatter by the training alone.
 
-use super::across::{Across, Recipe, Training as _, recipes};
+use super::across::{self, WAITS};
 use super::contrast_row::Row;
 use super::contrast_rule::{published, published_or_not, rule};
 use super::{level_letter, not_measured, title};
 use crate::study::finding::{Item, Mark, Table, Verdict};
 
 /// Pairs of two seeds or more of one architecture, number format and level, by one method on one test set.
-pub(super) struct Group<'r> {
-    first: &'r Row<'r>,
-    /// A pair of each seed whose cells are complete.
-    trainings: Vec<&'r Row<'r>>,
-    /// Mean differences over frames of them.
-    across: Across,
-}
+pub(super) type Group<'r> = across::Group<'r, Row<'r>>;
 
 /// All groups, in the order of the rows.
 pub(super) fn groups<'r>(rows: &'r [Row<'r>]) -> Vec<Group<'r>> {
-    let group = |Recipe { first, trainings }: Recipe<'r, Row<'r>>| {
-        let across = Across::new(trainings.iter().map(|r| r.paired.difference.mean).collect());
-        Group { first, trainings, across }
-    };
-    recipes(rows).into_iter().map(group).collect()
+    across::groups(rows, |row| row.paired.difference.mean)
 }
 
 impl Group<'_> {
-    /// Whether a row is one of the trainings, complete or not.
-    pub(super) fn holds(&self, row: &Row<'_>) -> bool {
-        self.first.is_training_of(row)
-    }
-
     /// Test set.
     pub(super) const fn set(&self) -> &'static str {
         self.first.set
-    }
-
-    /// Two-sided p-value of no difference by Student's t over the seeds.
-    pub(super) fn p(&self) -> Option<f64> {
-        self.across.p()
     }
 
     /// `resnet50 (int8-qdq), GradCAM, level F`.
@@ -58,10 +38,11 @@ impl Group<'_> {
         let published = published(self.architecture());
         let across = &self.across;
         let (Some(m), Some(p), Some(found)) = (across.mean(), p_holm, across.found(p_holm)) else {
-            let why = "needs two seeds or more whose cells are complete";
-            return not_measured(&what, published, why);
+            return not_measured(&what, published, WAITS);
         };
-        let (ruling, rule) = rule(self.architecture(), across.values(), m.ci95, p);
+        // without scatter there is no interval, and nothing to be equivalent
+        let values = m.ci95.map_or(&[][..], |_| across.values());
+        let (ruling, rule) = rule(self.architecture(), values, m.ci95, p);
         Verdict {
             what,
             published,
