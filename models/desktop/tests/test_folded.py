@@ -1,6 +1,10 @@
 """A network that was exported comes back as a checkpoint that computes the same, and goes on learning."""
 
+from pathlib import Path
+
+import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from onnx import numpy_helper
@@ -65,12 +69,15 @@ def test_integer_weights_come_back_by_scale_and_zero_point(lived, tmp_path):
     assert (error <= 0.5001 * scale).all() and error.max() > 0
 
 
-def test_a_file_without_folded_norms_is_refused(tmp_path):
-    kind = ARCHITECTURES["convnext-micro"]
+def test_another_family_and_a_file_of_neither_are_refused(tmp_path):
+    convnext, resnet = ARCHITECTURES["convnext-micro"], ARCHITECTURES["resnet-micro"]
     path = tmp_path / "other.onnx"
-    onnx.save(onnx_of(kind.build(82).eval(), 64), path)
-    with pytest.raises(ValueError, match=r"expected a ResNet with folded norms"):
-        load_into(ARCHITECTURES["resnet-micro"].build(82), ARCHITECTURES["resnet-micro"], path)
+    onnx.save(onnx_of(convnext.build(82).eval(), 64), path)
+    with pytest.raises(ValueError, match="does not fit resnet-micro"):
+        load_into(resnet.build(82), resnet, path)
+    onnx.save(onnx_of(nn.Sequential(nn.Flatten(), nn.Linear(3 * 64 * 64, 2)), 64), path)
+    with pytest.raises(ValueError, match="expected a ResNet with folded norms"):
+        load_into(resnet.build(82), resnet, path)
 
 
 def test_renewed_norms_compute_the_same_and_see_their_own_statistics(again):
@@ -90,3 +97,38 @@ def test_the_preset_that_goes_on_keeps_statistics_fixed(lived):
     _, network = lived
     assert PRESETS["cpu-tune"].fixed_norms
     assert any(isinstance(m, nn.BatchNorm2d) for m in network.modules())
+
+
+def test_a_convnext_comes_back_from_its_export(tmp_path):
+    torch.manual_seed(6)
+    kind = ARCHITECTURES["convnext-micro"]
+    network = kind.build(82).eval()
+    for parameter in network.parameters():
+        parameter.data.add_(0.05 * torch.randn_like(parameter))
+    path = tmp_path / "network.onnx"
+    onnx.save(onnx_of(network, 64), path)
+    loaded = kind.build(82)
+    load_into(loaded, kind, path)
+    images = torch.randn(3, 3, 64, 64)
+    with torch.no_grad():
+        expected, found = network(images), loaded.eval()(images)
+    assert (expected - found).abs().max() < 1e-4 * (expected.max() - expected.min())
+
+
+def test_a_convnext_of_the_zoo_comes_back_from_integers():
+    """Its streams were divided and its layer scales folded; what is left is what integers do to activations."""
+    path = Path(__file__).parents[2] / "zoo" / "convnext-tiny-cf.onnx"
+    kind = ARCHITECTURES["convnext-tiny"]
+    network = kind.build(82)
+    load_into(network, kind, path)
+    coarse = torch.rand(1, 3, 7, 7, generator=torch.Generator().manual_seed(8)) * 4 - 2
+    image = nn.functional.interpolate(coarse, 224, mode="bicubic")
+    with torch.no_grad():
+        found = network.eval()(image)[0].numpy()
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    expected = session.run(["logits"], {"input": image.numpy()})[0][0]
+    assert np.corrcoef(expected, found)[0, 1] > 0.98
+    scales = network.features[5][4].layer_scale
+    assert scales.shape == (384, 1, 1)
+    rows = network.features[5][4].block[5].weight.square().mean(1).sqrt()
+    assert (rows - 0.05).abs().max() < 1e-3

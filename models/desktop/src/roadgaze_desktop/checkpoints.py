@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from .architectures import Architecture
+from .grown import deepened
 
 Weights = dict[str, Tensor]
 
@@ -90,15 +91,15 @@ def translate(weights: Weights, family: str) -> Weights:
 def weights_in(path: Path, trust: bool = False) -> Weights:
     """Read the state dictionary out of a `.pth`, `.pt` or `.safetensors` file, whichever wrapper it is in.
 
-    Or out of an exported ResNet (`.onnx`, see `folded`).
+    Or out of an exported network (`.onnx`, see `folded`).
 
     MMEngine's own files also hold objects of its classes, which only full unpickling can read; that runs code from
     the file, so it takes `trust`.
     """
     if path.suffix == ".onnx":
-        from .folded import resnet_weights
+        from .folded import weights_of
 
-        return resnet_weights(path)
+        return weights_of(path)
     if path.suffix == ".safetensors":
         from safetensors.torch import load_file
 
@@ -118,17 +119,21 @@ def weights_in(path: Path, trust: bool = False) -> Weights:
     return tensors
 
 
-def load_into(network: nn.Module, architecture: Architecture, path: Path, trust: bool = False) -> str:
+def load_into(
+    network: nn.Module, architecture: Architecture, path: Path, trust: bool = False, deepen: bool = False
+) -> str:
     """Load a checkpoint of any of the three libraries into `network`, whole or not at all.
 
-    Returns the library that wrote it. Raises `ValueError` with the first keys that are missing, left over or of
-    another shape.
+    With `deepen` that of a shallower ConvNeXt, spread over the blocks (see `grown`). Returns the library that wrote
+    it. Raises `ValueError` with the first keys that are missing, left over or of another shape.
     """
     weights = weights_in(path, trust)
     origin = origin_of(weights)
     try:
         ours = translate(weights, architecture.family)
         expected = network.state_dict()
+        if deepen:
+            ours = deepened(ours, expected)
     except KeyError as error:
         raise ValueError(f"{path}: key {error} of {origin} is not one of a {architecture.family}") from error
     missing = [k for k in expected if k not in ours and not k.endswith("num_batches_tracked")]

@@ -95,6 +95,15 @@ PRESETS: dict[str, Preset] = {
             fixed_norms=True,
             frozen=("conv1", "bn1", "layer1", "layer2"),
         ),
+        # for `--deepen`: the stages that grow and those behind them learn, in windows at scale and then whole pictures
+        Preset(
+            "cpu-deepen",
+            (Stage(160, 1.2, 32, "native"), Stage(224, 0.7, 32)),
+            learning_rate=4e-4,
+            clip_norm=1.0,
+            autocast=True,
+            frozen=("features.0", "features.1", "features.2", "features.3"),
+        ),
         Preset(
             "tiny",
             (Stage(64, 4, 64), Stage(112, 1.5, 64), Stage(160, 0.4, 64), Stage(224, 0.3, 32)),

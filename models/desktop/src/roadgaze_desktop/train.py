@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from . import snapshots
+from . import depthwise, snapshots
 from .architectures import architecture, parameters
 from .augment import augmented
 from .checkpoints import load_into
@@ -51,6 +51,8 @@ class Settings:
     """For the manifest: where the first weights came from."""
     trust: bool = False
     """Unpickle the start whole."""
+    deepen: bool = False
+    """The start is a shallower ConvNeXt."""
     device: str = "auto"
     threads: int = 0
     """CPU threads; 0 leaves torch's choice."""
@@ -149,7 +151,9 @@ class Trainer:
         self.kind = architecture(settings.architecture)
         network = self.kind.build(settings.classes)
         if settings.start is not None:
-            load_into(network, self.kind, settings.start, settings.trust)
+            load_into(network, self.kind, settings.start, settings.trust, settings.deepen)
+        if self.device.type == "cpu" and recipe.autocast:
+            depthwise.in_f32(network)
         for name in recipe.frozen:
             network.get_submodule(name).requires_grad_(False)
         self.network = network.to(self.device, memory_format=torch.channels_last)
@@ -449,6 +453,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start", type=Path, help="checkpoint to start from (ours, MMPreTrain's or timm's)")
     parser.add_argument("--start-note", help="what the manifest says about the start")
     parser.add_argument("--trust", action="store_true", help="unpickle the start whole; it can run code")
+    parser.add_argument("--deepen", action="store_true", help="the start is a shallower ConvNeXt (Small from Tiny)")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 1 is fastest where others use the cores")
     parser.add_argument("--compile", action="store_true")
@@ -469,6 +474,7 @@ def main(arguments: argparse.Namespace) -> int:
         start=a.start,
         start_note=note,
         trust=a.trust,
+        deepen=a.deepen,
         device=a.device,
         threads=a.threads,
         compile=a.compile,

@@ -1,0 +1,82 @@
+"""A deeper ConvNeXt begins where the shallower one stands."""
+
+import pytest
+import torch
+
+from roadgaze_desktop.architectures import ARCHITECTURES, Architecture, _narrow_convnext
+from roadgaze_desktop.checkpoints import load_into
+from roadgaze_desktop.depthwise import in_f32
+from roadgaze_desktop.grown import places
+
+SHALLOW = ARCHITECTURES["convnext-micro"]
+DEEP = Architecture("deep", "convnext", lambda n: _narrow_convnext((8, 16, 24, 32), (1, 1, 3, 1), n))
+
+
+@pytest.fixture
+def saved(tmp_path):
+    torch.manual_seed(3)
+    network = SHALLOW.build(82).eval()
+    for parameter in network.parameters():
+        parameter.data.add_(0.05 * torch.randn_like(parameter))
+    path = tmp_path / "shallow.pt"
+    torch.save({"model": network.state_dict()}, path)
+    return network, path
+
+
+def test_trained_blocks_are_spread_evenly():
+    assert places(9, 27) == list(range(0, 27, 3))
+    assert places(3, 3) == [0, 1, 2]
+    with pytest.raises(ValueError, match="cannot grow"):
+        places(3, 2)
+
+
+def test_the_deeper_network_computes_the_same_before_it_learns(saved):
+    shallow, path = saved
+    deep = DEEP.build(82)
+    for block in deep.features[5][1:]:
+        block.layer_scale.data.fill_(1e-6)
+    load_into(deep, DEEP, path, deepen=True)
+    assert [float(b.layer_scale.detach().abs().max()) > 1e-3 for b in deep.features[5]] == [True, False, False]
+    image = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        expected, found = shallow(image), deep.eval()(image)
+    assert (expected - found).abs().max() < 1e-4 * (expected.max() - expected.min())
+
+
+def test_its_fresh_blocks_learn(saved):
+    deep = DEEP.build(82)
+    load_into(deep, DEEP, saved[1], deepen=True)
+    deep.train()(torch.randn(2, 3, 64, 64)).square().mean().backward()
+    assert all(float(b.layer_scale.grad.abs().max()) > 0 for b in deep.features[5])
+
+
+def test_a_deeper_start_and_another_family_are_refused(saved, tmp_path):
+    torch.save({"model": DEEP.build(82).state_dict()}, tmp_path / "deep.pt")
+    with pytest.raises(ValueError, match="cannot grow"):
+        load_into(SHALLOW.build(82), SHALLOW, tmp_path / "deep.pt", deepen=True)
+    resnet = ARCHITECTURES["resnet-micro"]
+    torch.save({"model": resnet.build(82).state_dict()}, tmp_path / "resnet.pt")
+    with pytest.raises(ValueError, match="expected ConvNeXt"):
+        load_into(resnet.build(82), resnet, tmp_path / "resnet.pt", deepen=True)
+    with pytest.raises(ValueError, match="does not fit"):
+        load_into(DEEP.build(82), DEEP, saved[1])
+
+
+def test_depthwise_convolutions_leave_bf16_and_keep_their_gradients():
+    torch.manual_seed(4)
+    network = SHALLOW.build(82).train()
+    images = torch.randn(2, 3, 64, 64)
+    keys = list(network.state_dict())
+    network(images).square().mean().backward()
+    exact = network.features[5][0].block[0].weight.grad.clone()
+    seen = []
+    network.zero_grad()
+    in_f32(network)
+    network.features[5][0].block[0].register_forward_hook(lambda _m, _i, o: seen.append(o.dtype))
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = network(images).float().square().mean()
+    loss.backward()
+    found = network.features[5][0].block[0].weight.grad
+    assert seen == [torch.float32]
+    assert list(network.state_dict()) == keys
+    assert (found - exact).abs().max() < 0.1 * exact.abs().max()
