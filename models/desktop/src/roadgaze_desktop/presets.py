@@ -98,7 +98,7 @@ PRESETS: dict[str, Preset] = {
         # for `--deepen`: the stages that grow and those behind them learn, in windows at scale and then whole pictures
         Preset(
             "cpu-deepen",
-            (Stage(160, 1.2, 32, "native"), Stage(224, 0.7, 32)),
+            (Stage(160, 0.6, 32, "native"), Stage(224, 0.5, 32)),
             learning_rate=4e-4,
             clip_norm=1.0,
             autocast=True,
