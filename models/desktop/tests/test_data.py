@@ -49,6 +49,19 @@ def test_folders_of_pictures_are_read_by_number_not_by_name(tmp_path):
     assert images.images[0][8, 0, 0, 0] == 110
 
 
+def test_pictures_stand_upright(tmp_path):
+    folder = tmp_path / "S" / "0_Halt"
+    folder.mkdir(parents=True)
+    lying = np.zeros((8, 8, 3), np.uint8)
+    lying[:, 0] = 200
+    turned = Image.Exif()
+    turned[0x0112] = 6  # to be turned by 90 degrees clockwise
+    Image.fromarray(lying).save(folder / "0_a.png", exif=turned)
+    image = open_set(tmp_path / "S").images[0][0]
+    assert (image[0] == 200).all()
+    assert (image[1:] == 0).all()
+
+
 @pytest.mark.parametrize(
     ("break_it", "message"),
     [

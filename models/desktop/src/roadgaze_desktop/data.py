@@ -170,7 +170,7 @@ def _indices(labels: np.ndarray) -> np.ndarray:
 
 
 def _open_pictures(folder: Path, name: str, split: str) -> RenderedSet:
-    from PIL import Image  # only folders of pictures need it
+    from PIL import Image, ImageOps  # only folders of pictures need it
 
     files = picture_files(folder)
     if not files:
@@ -178,7 +178,8 @@ def _open_pictures(folder: Path, name: str, split: str) -> RenderedSet:
     images = []
     for _, _, path in files:
         with Image.open(path) as picture:
-            images.append(np.asarray(picture.convert("RGB"))[None])
+            # a phone writes which way is up beside the pixels
+            images.append(np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))[None])
     if len({i.shape for i in images}) != 1:
         raise ValueError(f"{folder}: pictures differ in size; render them with one --size")
     labels = np.array([c for c, _, _ in files], dtype=np.int64)
