@@ -24,7 +24,8 @@ inside getent passwd roadgaze
 for file in /usr/share/man/man1/roadgaze-run.1.gz /usr/share/bash-completion/completions/roadgaze \
     /usr/share/zsh/vendor-completions/_roadgaze /usr/share/fish/vendor_completions.d/roadgaze.fish \
     /usr/share/roadgaze/targets/arm-board.toml /usr/share/roadgaze/zoo/resnet50-cf.onnx \
-    /usr/share/roadgaze/zoo/small/resnet-tiny-cf-seed1.onnx; do
+    /usr/share/roadgaze/zoo/small/resnet-tiny-cf-seed1.onnx /usr/share/doc/roadgaze/RUNBOOK.md \
+    /usr/share/doc/roadgaze/camera.md; do
     inside test -s "$file"
     echo "$file"
 done

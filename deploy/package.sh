@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The Debian package: binary, int8 networks (resnet50-cf and small/), target profiles, man pages, completions, service unit.
+# The Debian package: binary, int8 networks (resnet50-cf and small/), target profiles, man pages, completions, documents, service unit.
 #   deploy/package.sh [FOLDER]        PROFILE=dist (fat LTO, half an hour) or release; FAST=1 packs less tightly; needs cargo-deb
 # Debug information is cut away, symbols are not: `roadgaze decode` reads the format strings of events from them.
 set -euo pipefail

@@ -42,8 +42,7 @@ impl Net {
         let refuse =
             |problem: String, remedy: &str| Err(CalibrationError::network(place, problem, remedy));
         onnx::widen_halves(&mut proto);
-        let opset =
-            proto.opset_import.iter().find(|o| o.domain.is_empty()).map_or(1, |o| o.version);
+        let opset = opset_of(&proto);
         if !(MIN_OPSET..=MAX_OPSET).contains(&opset) {
             let problem =
                 format!("expected operator set {MIN_OPSET} to {MAX_OPSET}, found {opset}");
@@ -58,12 +57,19 @@ impl Net {
             );
             return refuse(problem, "give the f32 network that it was made from");
         }
-        let Some(input) = onnx::data_input(&graph).map(|i| i.name.clone()) else {
+        let Some(picture) = onnx::data_input(&graph) else {
             return refuse(
                 "expected one input, found none or several".to_owned(),
                 "export the network with the picture as its only input",
             );
         };
+        let (input, kind) = (picture.name.clone(), onnx::element_type(picture).unwrap_or(0));
+        if kind != 0 && kind != element::FLOAT {
+            return refuse(
+                format!("expected an input of f32 (ONNX element type 1), found type {kind}"),
+                "export the network without what turns pixels into numbers in front of it",
+            );
+        }
         let output = match graph.output.as_slice() {
             [output] => output.name.clone(),
             other => {
@@ -90,7 +96,7 @@ impl Net {
 
     /// Operator set of the default domain.
     pub(crate) fn opset(&self) -> i64 {
-        self.shell.opset_import.iter().find(|o| o.domain.is_empty()).map_or(1, |o| o.version)
+        opset_of(&self.shell)
     }
 
     /// The model in one piece, with weights that no node reads left out.
@@ -162,10 +168,8 @@ impl Net {
     fn lift_constants(&mut self) {
         let mut gone = BTreeSet::new();
         for (i, node) in self.nodes.iter().enumerate() {
-            let value = node.attribute.iter().find(|a| a.name == "value").and_then(|a| a.t.clone());
-            if let (true, Some(mut tensor), [output]) =
-                (node.op_type == "Constant", value, node.output.as_slice())
-            {
+            if let (Some(value), [output]) = (onnx::constant_value(node), node.output.as_slice()) {
+                let mut tensor = value.into_owned();
                 tensor.name.clone_from(output);
                 self.weights.insert(output.clone(), tensor);
                 gone.insert(i);
@@ -197,17 +201,20 @@ impl Net {
         }
     }
 
-    /// Gives each reader of weights and biases its own copy, since folding changes them.
+    /// Gives each layer its own copy of weights and biases, since folding and quantization change them. Exporters store
+    /// equal tensors once, so that a norm may read the same zeros as a layer: what it reads stays what it is.
     fn unshare_weights(&mut self) {
-        let mut seen: HashMap<String, usize> = HashMap::new();
+        let of_layer = |node: &pb::NodeProto| match node.op_type.as_str() {
+            "Conv" | "Gemm" | "MatMul" => 1,
+            "Add" => 0, // the bias of a MatMul
+            _ => usize::MAX,
+        };
+        let others = self.nodes.iter().flat_map(|n| n.input.iter().take(of_layer(n)));
+        let mut seen: HashMap<String, usize> = others.map(|name| (name.clone(), 1)).collect();
         let made: BTreeSet<String> =
             self.nodes.iter().flat_map(|node| node.output.iter().cloned()).collect();
         for node in &mut self.nodes {
-            let first = match node.op_type.as_str() {
-                "Conv" | "Gemm" | "MatMul" => 1,
-                "Add" => 0, // the bias of a MatMul
-                _ => continue,
-            };
+            let first = of_layer(node);
             for input in node.input.iter_mut().skip(first) {
                 let Some(tensor) = self.weights.get(input.as_str()) else { continue };
                 let count = seen.entry(input.clone()).or_insert(0);
@@ -225,6 +232,12 @@ impl Net {
             }
         }
     }
+}
+
+/// Operator set of the default domain, which has two names.
+fn opset_of(proto: &pb::ModelProto) -> i64 {
+    let own = |domain: &str| domain.is_empty() || domain == "ai.onnx";
+    proto.opset_import.iter().find(|o| own(&o.domain)).map_or(1, |o| o.version)
 }
 
 /// Makers and readers of tensors, by position of the node.
@@ -312,6 +325,16 @@ pub(crate) mod tests {
         for version in [13, 17, 18] {
             assert_eq!(Net::new(of_opset(version), "net.onnx").unwrap().opset(), version);
         }
+        let mut named = of_opset(17);
+        named.opset_import[0].domain = "ai.onnx".to_owned();
+        assert_eq!(Net::new(named, "net.onnx").unwrap().opset(), 17);
+        let mut pixels = proto_of(vec![node("Relu", &["x"], "y")], "y");
+        let tensor = pb::type_proto::Tensor { elem_type: element::UINT8, ..Default::default() };
+        let value = Some(pb::type_proto::Value::TensorType(tensor));
+        let r#type = Some(pb::TypeProto { value, ..Default::default() });
+        pixels.graph.as_mut().unwrap().input[0].r#type = r#type;
+        let text = message(pixels);
+        assert!(text.contains("expected an input of f32"), "{text}");
         let mut two = proto_of(vec![node("Relu", &["x"], "y")], "y");
         let graph = two.graph.as_mut().unwrap();
         graph.output.push(graph.output[0].clone());
@@ -342,6 +365,43 @@ pub(crate) mod tests {
             (links.maker("a"), links.only_reader("a"), links.readers("x").len()),
             (Some(0), Some(1), 1)
         );
+    }
+
+    #[test]
+    fn what_a_norm_reads_as_well_stays_what_it_is() {
+        let nodes = vec![
+            conv("x", "w", "zeros", "a"),
+            node("LayerNormalization", &["a", "ones", "zeros"], "n"),
+            node("MatMul", &["n", "m"], "p"),
+            node("Add", &["p", "zeros"], "y"),
+        ];
+        let mut proto = proto_of(nodes, "y");
+        proto.graph.as_mut().unwrap().initializer = vec![
+            crate::tensor::of_floats("w", &[2, 3, 1, 1], &[1.0; 6]),
+            crate::tensor::of_floats("ones", &[2], &[1.0; 2]),
+            crate::tensor::of_floats("m", &[2, 2], &[1.0; 4]),
+            crate::tensor::of_floats("zeros", &[2], &[0.0; 2]),
+        ];
+        let net = Net::new(proto, "test").unwrap();
+        let biases = [input(&net.nodes[0], 2), input(&net.nodes[3], 1)];
+        assert_eq!(biases, ["zeros_2", "zeros_3"]);
+        assert_eq!(input(&net.nodes[1], 2), "zeros");
+        assert_eq!(input(&net.nodes[0], 1), "w", "nobody else reads it");
+        assert_eq!(net.floats("zeros_2"), net.floats("zeros"));
+    }
+
+    #[test]
+    fn constants_become_weights_whichever_attribute_has_them() {
+        let mut one = node("Constant", &[], "one");
+        one.attribute.push(pb::AttributeProto {
+            name: "value_float".to_owned(),
+            f: 1.5,
+            ..Default::default()
+        });
+        let net =
+            net_of(vec![one, node("Mul", &["x", "one"], "m"), node("Relu", &["m"], "y")], "y");
+        assert_eq!(net.nodes.len(), 2);
+        assert_eq!(net.floats("one"), Some((vec![1.5], vec![])));
     }
 
     #[test]

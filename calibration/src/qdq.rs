@@ -24,12 +24,26 @@ pub(crate) fn codes_of(tensor: &str) -> String {
     format!("{tensor}_quantized")
 }
 
+fn scale_of(tensor: &str) -> String {
+    format!("{tensor}_scale")
+}
+
+fn zero_point_of(tensor: &str) -> String {
+    format!("{tensor}_zero_point")
+}
+
+/// Name of the bias of a layer; one is made for a layer without.
+fn bias_of(layer: &Layer) -> String {
+    layer.bias.clone().unwrap_or_else(|| format!("{}_bias", layer.weight))
+}
+
 /// Name of a tensor behind its grid.
 pub(crate) fn dequantized(tensor: &str) -> String {
     format!("{tensor}_dequantized")
 }
 
-/// The quantized graph. Grids are looked up by the first tensor of a group, layers by name.
+/// The quantized graph. Grids are looked up by the first tensor of a group, layers by their weight: nodes may share a
+/// name, but no two layers read one weight.
 pub(crate) fn emit(
     net: &Net,
     placement: &Placement,
@@ -63,7 +77,7 @@ pub(crate) fn emit(
             }
         }
         if let Some((layer, quantized)) =
-            at.get(&position).and_then(|l| Some((*l, layers.get(&l.name)?)))
+            at.get(&position).and_then(|l| Some((*l, layers.get(&l.weight)?)))
         {
             writer.weight(net, layer, quantized);
             // a MatMul has no third input; without an Add behind it there is no bias either
@@ -74,7 +88,7 @@ pub(crate) fn emit(
             }
         }
         if let Some((layer, quantized)) =
-            adds.get(&position).and_then(|l| Some((*l, layers.get(&l.name)?)))
+            adds.get(&position).and_then(|l| Some((*l, layers.get(&l.weight)?)))
         {
             let bias = writer.bias(layer, quantized);
             for input in &mut node.input {
@@ -92,6 +106,25 @@ pub(crate) fn emit(
     net.assembled(writer.nodes, &writer.weights)
 }
 
+/// A tensor of the network with a name that the quantized graph gives to another.
+pub(crate) fn taken(net: &Net, placement: &Placement) -> Option<String> {
+    let stored = |name: &str| [codes_of(name), scale_of(name), zero_point_of(name)];
+    let mut names: Vec<String> = Vec::new();
+    for tensor in &placement.quantized {
+        let root = placement.root(tensor);
+        names.extend([codes_of(tensor), dequantized(tensor), scale_of(root), zero_point_of(root)]);
+    }
+    for layer in &placement.layers {
+        names.extend(stored(&layer.weight));
+        if layer.add.is_some() || layer.op_type != "MatMul" {
+            names.extend(stored(&bias_of(layer)));
+            names.extend(layer.bias.is_none().then(|| bias_of(layer)));
+        }
+    }
+    let made: BTreeSet<&str> = net.nodes.iter().map(output).chain([net.input.as_str()]).collect();
+    names.into_iter().find(|name| made.contains(name.as_str()) || net.is_weight(name))
+}
+
 struct Writer {
     nodes: Vec<pb::NodeProto>,
     weights: BTreeMap<String, pb::TensorProto>,
@@ -105,7 +138,7 @@ impl Writer {
 
     /// `QuantizeLinear` and `DequantizeLinear` behind an activation.
     fn pair(&mut self, name: &str, root: &str, grid: Grid) {
-        let (scale, zero) = (format!("{root}_scale"), format!("{root}_zero_point"));
+        let (scale, zero) = (scale_of(root), zero_point_of(root));
         self.store(tensor::of_floats(&scale, &[], &[grid.scale]));
         self.store(tensor::of_u8(&zero, grid.zero_point));
         let codes = codes_of(name);
@@ -128,7 +161,7 @@ impl Writer {
         self.store(tensor::of_i8(&codes, &dims, &quantized.codes));
         let channels = quantized.scales.len();
         let zeros = vec![0_i8; channels];
-        let (scale, zero) = (format!("{name}_scale"), format!("{name}_zero_point"));
+        let (scale, zero) = (scale_of(name), zero_point_of(name));
         self.store(tensor::of_floats(&scale, &[channels], &quantized.scales));
         self.store(tensor::of_i8(&zero, &[channels], &zeros));
         let axis = i64::try_from(layer.axis).unwrap_or(0);
@@ -136,9 +169,9 @@ impl Writer {
         self.nodes.push(tensor::with_int(node, "axis", axis));
     }
 
-    /// The bias of a layer, under its own name; one is made for a layer without.
+    /// The bias of a layer, under its own name.
     fn bias(&mut self, layer: &Layer, quantized: &QuantizedLayer) -> String {
-        let name = layer.bias.clone().unwrap_or_else(|| format!("{}_bias", layer.weight));
+        let name = bias_of(layer);
         let channels = quantized.bias.len();
         if self.form == Form::Values {
             self.store(tensor::of_floats(&name, &[channels], &quantized.bias()));
@@ -146,7 +179,7 @@ impl Writer {
         }
         self.weights.remove(&name);
         let codes = codes_of(&name);
-        let (scale, zero) = (format!("{name}_scale"), format!("{name}_zero_point"));
+        let (scale, zero) = (scale_of(&name), zero_point_of(&name));
         self.store(tensor::of_i32(&codes, &[channels], &quantized.bias));
         self.store(tensor::of_floats(&scale, &[channels], &quantized.bias_scales));
         self.store(tensor::of_i32(&zero, &[channels], &vec![0; channels]));
@@ -181,7 +214,7 @@ mod tests {
         let shape = Shape { dims: &[1, 3, 1, 1], axis: 0, groups: 1 };
         let settings = WeightSettings { bits: 7, range: WeightRange::Max };
         let layer = quantize(&[1.0, 2.0, 3.0], shape, None, 0.5, None, settings);
-        let layers = BTreeMap::from([("a".to_owned(), layer)]);
+        let layers = BTreeMap::from([("a.weight".to_owned(), layer)]);
         let graph = emit(&net, &plan, &grids, &layers, Form::Codes).graph.unwrap();
         let shown: Vec<String> = graph
             .node
@@ -220,11 +253,57 @@ mod tests {
         let shape = Shape { dims: &[3, 2], axis: 1, groups: 1 };
         let settings = WeightSettings { bits: 7, range: WeightRange::Max };
         let layer = quantize(&[1.0; 6], shape, None, 0.5, None, settings);
-        let layers = BTreeMap::from([("a".to_owned(), layer)]);
+        let layers = BTreeMap::from([("a.weight".to_owned(), layer)]);
         for form in [Form::Codes, Form::Values] {
             let graph = emit(&net, &plan, &grids, &layers, form).graph.unwrap();
             let product = graph.node.last().unwrap();
             assert_eq!(product.input, ["x_dequantized", "a.weight"], "{form:?}");
         }
+    }
+
+    #[test]
+    fn layers_whose_nodes_share_a_name_keep_their_own_weights() {
+        let named = |node: pb::NodeProto| pb::NodeProto { name: "twice".to_owned(), ..node };
+        let nodes = vec![named(conv("x", "v", "", "c")), named(conv("c", "w", "", "y"))];
+        let mut net = net_of(nodes, "y");
+        net.set_floats("v", &[1, 1, 1, 1], &[63.0]);
+        net.set_floats("w", &[1, 1, 1, 1], &[-63.0]);
+        let plan = Placement::new(&net, &[]).unwrap();
+        assert_eq!((&*plan.layers[0].name, &*plan.layers[1].name), ("twice", "twice"));
+        let grid = Grid { scale: 0.5, zero_point: 3 };
+        let grids = BTreeMap::from(["x", "c", "y"].map(|name| (name.to_owned(), grid)));
+        let shape = Shape { dims: &[1, 1, 1, 1], axis: 0, groups: 1 };
+        let settings = WeightSettings { bits: 7, range: WeightRange::Max };
+        let layer = |name: &str| {
+            let (weight, _) = net.floats(name).unwrap();
+            (name.to_owned(), quantize(&weight, shape, None, 0.5, None, settings))
+        };
+        let layers = BTreeMap::from([layer("v"), layer("w")]);
+        let graph = emit(&net, &plan, &grids, &layers, Form::Codes).graph.unwrap();
+        let codes = |name: &str| {
+            let tensor = graph.initializer.iter().find(|t| t.name == name).unwrap();
+            tensor.raw_data[0].cast_signed()
+        };
+        assert_eq!((codes("v_quantized"), codes("w_quantized")), (63, -63));
+    }
+
+    #[test]
+    fn a_name_that_the_quantized_graph_needs_is_found_taken() {
+        let taken_by = |scale: &str, between: &str| {
+            let nodes = vec![
+                conv("x", "w", "", "c"),
+                node("Mul", &["c", scale], between),
+                node("Softplus", &[between], "y"),
+            ];
+            let mut net = net_of(nodes, "y");
+            net.set_floats("w", &[1, 3, 1, 1], &[1.0, 2.0, 3.0]);
+            net.set_floats(scale, &[1], &[2.0]);
+            taken(&net, &Placement::new(&net, &[]).unwrap())
+        };
+        assert_eq!(taken_by("gain", "m"), None);
+        // the grid of the convolution's output, its codes, and the bias that it gets
+        assert_eq!(taken_by("c_scale", "m").as_deref(), Some("c_scale"));
+        assert_eq!(taken_by("gain", "c_quantized").as_deref(), Some("c_quantized"));
+        assert_eq!(taken_by("w_bias", "m").as_deref(), Some("w_bias"));
     }
 }

@@ -191,7 +191,10 @@ pub(crate) fn apply(net: &mut Net, target: &Target, affine: &Affine) -> bool {
     match (bias_name, node.op_type.as_str()) {
         (Some(name), _) => net.set_floats(&name, &[channels], &shifted),
         (None, "Conv" | "Gemm") if moves => {
-            let name = format!("{}_bias", input(&node, 1));
+            let mut name = format!("{}_bias", input(&node, 1));
+            while net.is_weight(&name) {
+                name.push('_');
+            }
             net.set_floats(&name, &[channels], &shifted);
             net.nodes[target.node].input.truncate(2);
             net.nodes[target.node].input.push(name);
@@ -234,6 +237,25 @@ mod tests {
         }
         // 0.5 - 1 * 2 / 2 and 0 + 1 / 0.5
         assert!((b[0] + 0.5).abs() < 1e-3 && (b[1] - 2.0).abs() < 1e-3, "{b:?}");
+    }
+
+    #[test]
+    fn a_bias_that_is_made_takes_the_place_of_no_other_weight() {
+        let nodes = vec![
+            conv("x", "w", "", "c"),
+            node("BatchNormalization", &["c", "one", "s", "zero", "one"], "n"),
+            node("Mul", &["n", "w_bias"], "m"),
+            node("Relu", &["m"], "y"),
+        ];
+        let mut net = net_of(nodes, "y");
+        net.set_floats("w", &[1, 1, 1, 1], &[1.0]);
+        for (name, value) in [("one", 1.0), ("zero", 0.0), ("s", 3.0), ("w_bias", 7.0)] {
+            net.set_floats(name, &[1], &[value]);
+        }
+        assert_eq!(simplify(&mut net).batch_norms, 1);
+        assert_eq!(net.nodes[0].input, ["x", "w", "w_bias_"]);
+        assert_eq!(net.floats("w_bias_").unwrap().0, [3.0]);
+        assert_eq!(net.floats("w_bias").unwrap().0, [7.0]);
     }
 
     #[test]

@@ -34,10 +34,11 @@ impl Noise {
         self.error += other.error;
     }
 
-    /// In dB; `None` where nothing differs or nothing was there.
+    /// In dB; `None` where nothing differs. Errors that are no numbers, and those without a signal, leave nothing:
+    /// minus infinity.
     pub(crate) fn sqnr_db(self) -> Option<f64> {
-        let ratio = self.signal / self.error;
-        (ratio.is_finite() && ratio > 0.0).then(|| 10.0 * ratio.log10())
+        let ratio = if self.error.is_finite() { self.signal / self.error } else { 0.0 };
+        (self.error != 0.0).then(|| 10.0 * ratio.log10())
     }
 }
 
@@ -106,5 +107,10 @@ mod tests {
         let mut same = Noise::default();
         same.add(&[1.0], &[1.0]);
         assert_eq!(same.sqnr_db(), None);
+        for (exact, other) in [(1.0, f32::NAN), (1.0, f32::INFINITY), (0.0, 0.5)] {
+            let mut nothing = Noise::default();
+            nothing.add(&[exact, exact], &[exact, other]);
+            assert_eq!(nothing.sqnr_db(), Some(f64::NEG_INFINITY), "{exact} {other}");
+        }
     }
 }

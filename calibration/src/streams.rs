@@ -12,8 +12,8 @@
 //!
 //! Weights have a scale for each output channel, so the first two lose nothing, and the network computes the same. The idea is
 //! that of equalization between layers (Nagel et al., arXiv 1906.04721, section 4.1), carried from pairs to streams; a stream that a
-//! dense convolution reads is left alone, since the channels of its weights share a scale. So is one that ends in pooling: the last feature
-//! map keeps its meaning for `GradCAM`.
+//! dense convolution reads is left alone, since the channels of its weights share a scale. So is one that ends in pooling, in whichever
+//! form: the last feature map keeps its meaning for `GradCAM`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,16 +44,18 @@ struct Stream {
     written: Vec<String>,
 }
 
-/// Equalizes all streams that can be; gives their number.
+/// Equalizes all streams that can be and have none of the tensors `left_alone`; gives their number.
 pub(crate) fn equalize(
     net: &mut Net,
+    left_alone: &[String],
     pictures: &Pictures<'_>,
     side: (usize, usize),
     threads: usize,
     place: &str,
 ) -> Result<usize, CalibrationError> {
     let links = net.links();
-    let streams = streams(net, &links);
+    let mut streams = streams(net, &links);
+    streams.retain(|stream| !left_alone.iter().any(|name| stream.tensors.contains(name)));
     if streams.is_empty() {
         return Ok(0);
     }

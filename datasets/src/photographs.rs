@@ -1,8 +1,8 @@
 //! The user's own photographs as environments: one sub-folder an environment, random crops behind the same signs.
 //!
 //! Crops are squares of 50 to 100 % of the photograph's shorter side, box-averaged to the size of the picture and
-//! mirrored half of the time. The decoder of compressed photographs is not ours, so that pictures
-//! with photographs have the same bytes on every machine is likely but not promised.
+//! mirrored half of the time. They stand upright, as their Exif data say. The decoder of compressed photographs is not ours, so
+//! that pictures with photographs have the same bytes on every machine is likely but not promised.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,11 +42,16 @@ impl Photographs {
             remedy: "expected one sub-folder of PNG or JPEG photographs for each environment"
                 .into(),
         };
+        let hidden = |path: &PathBuf| {
+            path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+        };
         let list = |path: &Path| -> Result<Vec<PathBuf>, SourceError> {
             let entries = fs::read_dir(path)
                 .and_then(|entries| entries.map(|e| e.map(|e| e.path())).collect())
                 .map_err(|e| problem(path, format!("cannot list the folder: {e}")));
             entries.map(|mut paths: Vec<PathBuf>| {
+                // what other systems leave beside pictures: ._a.jpg, .thumbnails
+                paths.retain(|path| !hidden(path));
                 paths.sort();
                 paths
             })
@@ -56,7 +61,7 @@ impl Photographs {
         for sub in list(folder)?.into_iter().filter(|path| path.is_dir()) {
             let label = sub.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let mut files = list(&sub)?;
-            files.retain(|file| decode::is_picture(file));
+            files.retain(|file| decode::is_picture(file) && file.is_file());
             if files.is_empty() {
                 return Err(problem(&sub, "found no photographs".into()));
             }
@@ -65,6 +70,10 @@ impl Photographs {
                 let bytes =
                     fs::read(file).map_err(|e| problem(file, format!("cannot be read: {e}")))?;
                 digest = digest.part(&bytes);
+                // now and not when it is drawn, in the middle of a set
+                if decode::glance(&bytes).map_err(|found| problem(file, found))? {
+                    digest = digest.part(b"turned");
+                }
             }
             environments.push((label, files));
         }

@@ -27,7 +27,7 @@ debian_compiler() {
     if [ ! -x "$CROSS/rustc-here" ]; then
         mkdir -p "$packages" "$apt"/state/lists/partial "$apt"/cache/archives/partial "$apt"/sources
         touch "$apt/status"
-        cp /etc/apt/sources.list.d/*.sources "$apt/sources/"
+        cp /etc/apt/sources.list.d/*.sources "$apt/sources/" 2>/dev/null || cp /etc/apt/sources.list "$apt/sources/system.list"
         # a state of its own that knows arm64: the machine's list of architectures stays as it is
         cat >"$apt/apt.conf" <<CONF
 Dir::State "$apt/state"; Dir::State::status "$apt/status"; Dir::Cache "$apt/cache";

@@ -76,6 +76,15 @@ impl Cadence {
         self.start.after(Micros(micros))
     }
 
+    /// The newest tick that is not in the future, however far a clock has jumped since the last one.
+    #[expect(clippy::cast_possible_truncation, reason = "checked")]
+    const fn newest(&self, now: Micros) -> u64 {
+        // all of the microsecond counts: times of ticks are rounded down
+        let nanos = (now.since(self.start).0 as u128 + 1) * 1000 - 1;
+        let ticks = nanos / self.period_nanos as u128 + self.origin as u128;
+        if ticks >= u64::MAX as u128 { u64::MAX - 1 } else { ticks as u64 }
+    }
+
     /// Ask for the tick that is due now.
     pub const fn poll(&mut self, now: Micros) -> Tick {
         let mut scheduled = self.due(self.next);
@@ -86,11 +95,9 @@ impl Cadence {
         match self.policy {
             LatePolicy::CatchUp => {}
             LatePolicy::Skip => {
-                // the newest tick that is not in the future
-                while self.due(self.next + 1).0 <= now.0 {
-                    self.next += 1;
-                    skipped += 1;
-                }
+                let newest = self.newest(now);
+                skipped = newest.saturating_sub(self.next);
+                self.next += skipped;
                 scheduled = self.due(self.next);
                 self.skipped += skipped;
             }
@@ -152,6 +159,24 @@ mod tests {
         let mut cadence = Cadence::new(Micros(0), 100_000, LatePolicy::Skip);
         assert!(matches!(cadence.poll(Micros(450)), Tick::Due { number: 4, skipped: 4, .. }));
         assert_eq!(cadence.skipped(), 4);
+    }
+
+    #[test]
+    fn skipping_ends_however_far_the_clock_jumps() {
+        // 33,333.333 us: tick 3 is due at 99,999 us
+        for (now, number) in [(99_998, 2), (99_999, 3), (100_000, 3)] {
+            let mut cadence = Cadence::new(Micros(0), 33_333_333, LatePolicy::Skip);
+            let tick = cadence.poll(Micros(now));
+            assert!(matches!(tick, Tick::Due { number: n, .. } if n == number), "{now}: {tick:?}");
+        }
+        // from the epoch to a time of day: tick by tick it would take minutes
+        let mut cadence = Cadence::new(Micros(0), 1_000, LatePolicy::Skip);
+        let now = Micros(1_800_000_000_000_000);
+        let tick = Tick::Due { number: now.0, scheduled: now, skipped: now.0 };
+        assert_eq!(cadence.poll(now), tick);
+        assert_eq!(cadence.poll(now), Tick::Wait { until: Micros(now.0 + 1) });
+        let mut cadence = Cadence::new(Micros(0), 1, LatePolicy::Skip);
+        assert!(matches!(cadence.poll(Micros(u64::MAX)), Tick::Due { .. }));
     }
 
     #[test]

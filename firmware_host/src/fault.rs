@@ -77,6 +77,26 @@ impl Kind {
             Self::Truncate => "truncate",
         }
     }
+
+    /// Whether the camera is at fault, and the picture shows it.
+    #[must_use]
+    pub const fn is_of_picture(self) -> bool {
+        matches!(
+            self,
+            Self::Freeze
+                | Self::Black
+                | Self::Tear
+                | Self::Shift { .. }
+                | Self::Occlude
+                | Self::WrongSize
+        )
+    }
+
+    /// Whether the cable is at fault, and the checksum tells it.
+    #[must_use]
+    pub const fn is_of_packet(self) -> bool {
+        matches!(self, Self::FlipBits { .. } | Self::Truncate)
+    }
 }
 
 /// At which frames a fault begins.

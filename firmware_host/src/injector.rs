@@ -140,7 +140,8 @@ pub struct Delivered {
     /// What was done to the picture.
     pub picture: Picture,
     /// Which faults struck: bit n is fault number n. There is room for one packet that is held back or comes again; a
-    /// reorder or duplicate that finds it taken, or its frame lost, does not strike.
+    /// reorder or duplicate that finds it taken, or its frame lost, does not strike. Nor does a fault of a packet that is
+    /// lost, a second fault of one picture, or one with no picture of that size to show again.
     pub struck: u16,
     /// It does not arrive at all.
     pub lost: bool,
@@ -274,11 +275,20 @@ impl<S: PacketSource, B: AsRef<[u8]> + AsMut<[u8]>> FaultInjector<S, B> {
             if !self.plan.strikes(i, sequence) {
                 continue;
             }
+            if fault.kind.is_of_picture() {
+                if picture != Picture::Whole {
+                    continue;
+                }
+                picture = self.picture_fault(i, fault.kind, &header);
+                if picture == Picture::Whole {
+                    continue;
+                }
+            }
             struck |= 1 << i;
             lost |= matches!(fault.kind, Kind::Drop);
-            if picture == Picture::Whole {
-                picture = self.picture_fault(i, fault.kind, &header);
-            }
+        }
+        if lost {
+            struck &= !self.bits(Kind::is_of_packet);
         }
         self.source.picture(sequence, picture);
         let delay = self.plan.delay(sequence, self.period);
@@ -290,12 +300,13 @@ impl<S: PacketSource, B: AsRef<[u8]> + AsMut<[u8]>> FaultInjector<S, B> {
             let previous = self.previous.as_ref().get(..header.pixel_len()).unwrap_or(&[]);
             picture.apply(&mut buffer[HEADER_LEN..pixels_end], previous, size, 3, DIRT);
         }
-        if self.plan.needs_previous()
-            && picture != Picture::Frozen
-            && let Some(room) = self.previous.as_mut().get_mut(..header.pixel_len())
-        {
-            room.copy_from_slice(&buffer[HEADER_LEN..pixels_end]);
-            self.previous_size = Some(size);
+        if self.plan.needs_previous() && picture != Picture::Frozen {
+            let room = self.previous.as_mut().get_mut(..header.pixel_len());
+            // one that cannot be kept is still the one before: an older picture must not be shown in its place
+            self.previous_size = room.map(|room| {
+                room.copy_from_slice(&buffer[HEADER_LEN..pixels_end]);
+                size
+            });
         }
         if let Picture::Cut { rows } = picture {
             header.height = rows;

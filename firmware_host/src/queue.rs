@@ -71,11 +71,7 @@ impl<T, const N: usize> FrameQueue<T, N> {
     /// Offer a frame. With [`Policy::LatestOnly`] call again with the same answer in mind: at most one
     /// frame waits, so at most one can be displaced.
     pub fn offer(&mut self, frame: T) -> Offer<T> {
-        let full = match self.policy {
-            Policy::LatestOnly => !self.waiting.is_empty(),
-            _ => self.waiting.len() >= self.depth,
-        };
-        let displaced = match (full, self.policy) {
+        let displaced = match (self.is_full(), self.policy) {
             (false, _) => None,
             (true, Policy::Block) => return Offer::Full(frame),
             (true, Policy::DropNewest) => return Offer::Dropped(frame),
@@ -100,6 +96,15 @@ impl<T, const N: usize> FrameQueue<T, N> {
         self.waiting.len()
     }
 
+    /// Whether the next frame finds no room: then the policy decides.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        match self.policy {
+            Policy::LatestOnly => !self.waiting.is_empty(),
+            _ => self.waiting.len() >= self.depth,
+        }
+    }
+
     /// Whether none waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -116,7 +121,9 @@ mod tests {
         let mut queue = FrameQueue::<u8, 8>::with_depth(Policy::DropNewest, 3);
         let offers = [1, 2, 3, 4].map(|frame| queue.offer(frame));
         assert_eq!(offers[3], Offer::Dropped(4));
-        assert_eq!(queue.len(), 3);
+        assert_eq!((queue.len(), queue.is_full()), (3, true));
+        queue.take();
+        assert!(!queue.is_full());
     }
 
     #[test]

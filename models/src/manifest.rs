@@ -44,12 +44,13 @@
 //!
 //! Of an ONNX file with external data every weight file has an entry `[[external]]` with `file` and `sha256`.
 
+mod check;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::digest::class_list_hash;
 use crate::error::ModelError;
 
 /// The version of the format that this code reads and writes.
@@ -57,8 +58,6 @@ pub const SCHEMA: u32 = 1;
 
 /// Manifests are short; a larger file is something else.
 const MAX_MANIFEST_BYTES: u64 = 1 << 20;
-/// Larger inputs than this are a slip of the pen: 4096 x 4096 x 3 floats are 200 MB.
-const MAX_SIDE: usize = 4096;
 
 /// Description of a network, one file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -188,7 +187,7 @@ pub enum Resize {
 pub struct Classes {
     /// Number of logits.
     pub count: usize,
-    /// [`class_list_hash`] of the names; empty if the list is not known.
+    /// [`class_list_hash`](crate::digest::class_list_hash) of the names; empty if the list is not known.
     #[serde(default)]
     pub hash: String,
 }
@@ -284,81 +283,13 @@ impl Manifest {
     pub fn model_path(&self, manifest_path: &Path) -> PathBuf {
         manifest_path.parent().unwrap_or_else(|| Path::new("")).join(&self.file)
     }
-
-    /// Checks the class list of a data set against that of the network.
-    ///
-    /// # Errors
-    /// If their number or their names differ.
-    pub fn check_classes<S: AsRef<str>>(&self, names: &[S]) -> Result<(), ModelError> {
-        let remedy = "use a network trained on this data set";
-        if names.len() != self.classes.count {
-            return Err(ModelError::mismatch(
-                format!("{}: classes", self.name),
-                format!("{} classes as in the network", self.classes.count),
-                format!("{} classes in the data set", names.len()),
-                remedy,
-            ));
-        }
-        let found = class_list_hash(names);
-        if !self.classes.hash.is_empty() && self.classes.hash != found {
-            return Err(ModelError::mismatch(
-                format!("{}: class list", self.name),
-                format!("names with hash {}", self.classes.hash),
-                format!("names with hash {found}"),
-                "the classes have other names or another order: use a network trained on this data set",
-            ));
-        }
-        Ok(())
-    }
-
-    fn check(&self, path: &Path) -> Result<(), ModelError> {
-        let wrong = |field: &str, expected: &str, found: String| {
-            let place = format!("{}: {field}", path.display());
-            Err(ModelError::mismatch(place, expected, found, "correct the manifest"))
-        };
-        if self.schema != SCHEMA {
-            return wrong("schema", &SCHEMA.to_string(), self.schema.to_string());
-        }
-        let side = 1..=MAX_SIDE;
-        if !side.contains(&self.input.width) || !side.contains(&self.input.height) {
-            let found = format!("{} x {}", self.input.width, self.input.height);
-            return wrong("input", "width and height of 1 to 4096 pixels", found);
-        }
-        if self.input.mean.iter().any(|m| !m.is_finite()) {
-            return wrong("input.mean", "finite numbers", format!("{:?}", self.input.mean));
-        }
-        if self.input.std.iter().any(|s| !(s.is_finite() && *s > 0.0)) {
-            return wrong("input.std", "positive numbers", format!("{:?}", self.input.std));
-        }
-        if self.classes.count == 0 {
-            return wrong("classes.count", "at least 1", "0".to_owned());
-        }
-        let plain = |file: &str| {
-            let parts: Vec<_> = Path::new(file).components().collect();
-            matches!(parts.as_slice(), [std::path::Component::Normal(_)])
-        };
-        if !plain(&self.file) {
-            return wrong("file", "the name of a file beside the manifest", self.file.clone());
-        }
-        if let Some(head) = &self.head {
-            let normed = head.norm_weight.is_some();
-            if (head.kind == HeadKind::LayernormLinear) != normed {
-                let expected = "norm_weight for layernorm-linear and none for linear";
-                return wrong("head", expected, format!("{:?}", head.norm_weight));
-            }
-            if head.eps.is_some_and(|e| !(e.is_finite() && e >= 0.0)) {
-                return wrong("head.eps", "a number of at least 0", format!("{:?}", head.eps));
-            }
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const TEXT: &str = r#"
+    pub(super) const TEXT: &str = r#"
         schema = 1
         name = "net"
         architecture = "resnet50"
@@ -383,7 +314,7 @@ mod tests {
         n = 100
     "#;
 
-    fn parse(text: &str) -> Result<Manifest, ModelError> {
+    pub(super) fn parse(text: &str) -> Result<Manifest, ModelError> {
         Manifest::parse(text, Path::new("net.toml"))
     }
 
@@ -393,32 +324,5 @@ mod tests {
         assert_eq!(manifest.precision, Precision::F16Weights);
         assert_eq!(manifest.input.mean[0].to_bits(), 0.485_f32.to_bits());
         assert_eq!(parse(&manifest.to_toml().unwrap()).unwrap(), manifest);
-    }
-
-    #[test]
-    fn errors_name_place_expected_found() {
-        let cases = [
-            ("schema = 1", "schema = 9", "net.toml: schema: expected 1, found 9"),
-            ("width = 224", "width = 0", "net.toml: input: expected width and height"),
-            ("0.229", "0.0", "net.toml: input.std: expected positive numbers"),
-            ("\"net.onnx\"", "\"../net.onnx\"", "net.toml: file: expected the name of a file"),
-            ("kind = \"linear\"", "kind = \"layernorm-linear\"", "head: expected norm_weight"),
-            ("name =", "nam =", "missing field `name`"),
-        ];
-        for (old, new, message) in cases {
-            let error = parse(&TEXT.replace(old, new)).unwrap_err().to_string();
-            assert!(error.contains(message), "{error}");
-        }
-    }
-
-    #[test]
-    fn class_lists_are_compared_by_number_and_name() {
-        let mut manifest = parse(TEXT).unwrap();
-        manifest.check_classes(&["a", "b"]).unwrap();
-        let error = manifest.check_classes(&["a"]).unwrap_err().to_string();
-        assert!(error.contains("expected 2 classes as in the network, found 1"), "{error}");
-        manifest.classes.hash = class_list_hash(&["a", "b"]);
-        manifest.check_classes(&["a", "b"]).unwrap();
-        manifest.check_classes(&["b", "a"]).unwrap_err();
     }
 }

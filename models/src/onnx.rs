@@ -1,18 +1,20 @@
-//! ONNX files as protobuf: reading with limits, widening 16-bit floats, choosing outputs.
+//! ONNX files as protobuf: reading with limits (`census`), widening 16-bit floats (`halves`), choosing outputs.
 //!
 //! The graph is edited here, before the runtime sees it, so that one file in a standard format
 //! serves every runtime.
 
 mod census;
+mod halves;
 
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::{Component, Path};
 
-use half::{bf16, f16};
 use prost::Message as _;
 pub use tract_onnx::pb;
 
+pub use self::halves::{has_half_weights, widen_halves};
 use crate::digest::sha256_hex;
 use crate::error::ModelError;
 use crate::manifest::ExternalFile;
@@ -41,6 +43,8 @@ pub mod element {
 
 /// Protobuf itself ends at 2 GiB; no network for a vehicle's camera comes near this.
 const MAX_FILE_BYTES: u64 = 1 << 30;
+/// Weights from files beside an ONNX file, in all: tensors may share bytes there, so that the files do not bound them.
+const MAX_EXTERNAL_BYTES: usize = 1 << 30;
 /// Most dimensions that any operator could mean.
 const MAX_AXIS: i64 = 64;
 /// ConvNeXt-Large in QDQ form has about 5,000.
@@ -109,8 +113,15 @@ pub fn from_bytes(bytes: Vec<u8>, path: &Path) -> Result<OnnxFile, ModelError> {
     }
     for node in &graph.node {
         check_axis(node).map_err(|problem| ModelError::file(path, problem, whole))?;
+        check_quantization(node).map_err(|problem| {
+            let remedy = "quantize for operator set 13 to 17, with a zero point for every tensor";
+            ModelError::file(path, problem, remedy)
+        })?;
     }
-    let external = inline_external(path, graph)?;
+    check_order(graph).map_err(|problem| {
+        ModelError::file(path, problem, "check it with onnx.checker and export it again")
+    })?;
+    let external = inline_external(path, graph, MAX_EXTERNAL_BYTES)?;
     for tensor in &graph.initializer {
         check_whole(tensor).map_err(|problem| ModelError::file(path, problem, whole))?;
     }
@@ -130,6 +141,67 @@ fn check_axis(node: &pb::NodeProto) -> Result<(), String> {
     }
 }
 
+/// Refuses forms of quantization that tract 0.23.9 and our own operators would misread: a scale for each block of codes,
+/// and signed codes that only an attribute speaks of (both since operator set 21).
+fn check_quantization(node: &pb::NodeProto) -> Result<(), String> {
+    let quantizes = node.op_type == "QuantizeLinear";
+    if !quantizes && node.op_type != "DequantizeLinear" {
+        return Ok(());
+    }
+    let attribute = |name: &str| node.attribute.iter().find(|a| a.name == name).map_or(0, |a| a.i);
+    let refuse = |expected: &str, name: &str| {
+        let (node, op, found) = (&node.name, &node.op_type, attribute(name));
+        Err(format!("node `{node}` ({op}): expected {expected}, found {name} {found}"))
+    };
+    if attribute("block_size") != 0 {
+        return refuse("one scale for a tensor or for a channel", "block_size");
+    }
+    let unsigned = [0, i64::from(element::UINT8)].contains(&attribute("output_dtype"));
+    let has_zero = node.input.get(2).is_some_and(|zero| !zero.is_empty());
+    if quantizes && !unsigned && !has_zero {
+        return refuse("a zero point, whose type is that of the codes", "output_dtype");
+    }
+    Ok(())
+}
+
+/// Refuses a graph in which a tensor has two makers, or is made of itself: walks along its nodes would not end.
+fn check_order(graph: &pb::GraphProto) -> Result<(), String> {
+    let weights: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
+    let mut makers: HashMap<&str, usize> = HashMap::new();
+    for (at, node) in graph.node.iter().enumerate() {
+        for output in node.output.iter().map(String::as_str).filter(|o| !o.is_empty()) {
+            if makers.insert(output, at).is_some() || weights.contains(output) {
+                return Err(format!("tensor `{output}`: expected one maker, found two"));
+            }
+        }
+    }
+    // nodes go as soon as their inputs are there (Kahn, CACM 5 (1962) 558); those of a circle never do
+    let mut waits = vec![0_usize; graph.node.len()];
+    let mut readers: Vec<Vec<usize>> = vec![Vec::new(); graph.node.len()];
+    for (at, node) in graph.node.iter().enumerate() {
+        for maker in node.input.iter().filter_map(|i| makers.get(i.as_str())) {
+            waits[at] += 1;
+            readers[*maker].push(at);
+        }
+    }
+    let mut ready: Vec<usize> = (0..waits.len()).filter(|at| waits[*at] == 0).collect();
+    while let Some(at) = ready.pop() {
+        for &reader in &readers[at] {
+            waits[reader] -= 1;
+            if waits[reader] == 0 {
+                ready.push(reader);
+            }
+        }
+    }
+    match waits.iter().position(|left| *left > 0) {
+        None => Ok(()),
+        Some(at) => {
+            let (name, op) = (&graph.node[at].name, &graph.node[at].op_type);
+            Err(format!("node `{name}` ({op}): expected inputs made before it, found a circle"))
+        }
+    }
+}
+
 fn read_limited(path: &Path, remedy: &str) -> Result<Vec<u8>, ModelError> {
     let size = fs::metadata(path)
         .map_err(|e| ModelError::file(path, format!("model file cannot be read: {e}"), remedy))?
@@ -142,13 +214,15 @@ fn read_limited(path: &Path, remedy: &str) -> Result<Vec<u8>, ModelError> {
         .map_err(|e| ModelError::file(path, format!("model file cannot be read: {e}"), remedy))
 }
 
-/// Moves weights of files beside the ONNX file (`data_location = EXTERNAL`) into the graph.
+/// Moves weights of files beside the ONNX file (`data_location = EXTERNAL`) into the graph, at most so many bytes.
 fn inline_external(
     path: &Path,
     graph: &mut pb::GraphProto,
+    most: usize,
 ) -> Result<Vec<ExternalFile>, ModelError> {
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
     let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    let mut total = 0_usize;
     for tensor in &mut graph.initializer {
         if tensor.data_location != Some(EXTERNAL) {
             continue;
@@ -172,9 +246,14 @@ fn inline_external(
             files.insert(location.clone(), bytes);
         }
         let bytes = files.get(&location).map_or(&[][..], Vec::as_slice);
-        let number = |key: &str| entry(key).and_then(|v| v.parse::<usize>().ok());
-        let start = number("offset").unwrap_or(0);
-        let end = number("length").map_or(Some(bytes.len()), |length| start.checked_add(length));
+        let number = |key: &str| -> Result<Option<usize>, ModelError> {
+            entry(key).map(str::parse::<usize>).transpose().map_err(|e| {
+                let problem = format!("tensor `{}`: {key} of its data: {e}", tensor.name);
+                ModelError::file(path, problem, "export the file again")
+            })
+        };
+        let start = number("offset")?.unwrap_or(0);
+        let end = number("length")?.map_or(Some(bytes.len()), |length| start.checked_add(length));
         let range = end.and_then(|end| bytes.get(start..end)).ok_or_else(|| {
             let problem = format!(
                 "tensor `{}`: expected bytes from {start} to {end:?}, found {} bytes in all",
@@ -183,6 +262,14 @@ fn inline_external(
             );
             ModelError::file(&folder.join(&location), problem, "copy or export the file again")
         })?;
+        total = total.saturating_add(range.len());
+        if total > most {
+            let problem = format!(
+                "tensor `{}`: expected at most {most} bytes from weight files, found {total}",
+                tensor.name
+            );
+            return Err(ModelError::file(path, problem, "export with external_data=False"));
+        }
         tensor.raw_data = range.to_vec();
         tensor.data_location = None;
         tensor.external_data.clear();
@@ -237,96 +324,10 @@ fn check_whole(tensor: &pb::TensorProto) -> Result<(), String> {
     Err(format!("tensor `{name}` {:?}: expected {expected} {unit}, found {found}", tensor.dims))
 }
 
-/// Whether the file keeps any weight in 16 bits.
-#[must_use]
-pub fn has_half_weights(proto: &pb::ModelProto) -> bool {
-    let half = |t: &pb::TensorProto| is_half(t.data_type);
-    proto.graph.as_ref().is_some_and(|g| g.initializer.iter().any(half))
-}
-
 /// Whether the graph has `QuantizeLinear` nodes.
 #[must_use]
 pub fn is_quantized(proto: &pb::ModelProto) -> bool {
     proto.graph.as_ref().is_some_and(|g| g.node.iter().any(|n| n.op_type == "QuantizeLinear"))
-}
-
-const fn is_half(data_type: i32) -> bool {
-    data_type == element::FLOAT16 || data_type == element::BFLOAT16
-}
-
-/// Turns every 16-bit floating-point tensor of a graph into f32, exactly, and removes the `Cast`
-/// nodes that did so at run time. Activations become f32 as well.
-pub fn widen_halves(proto: &mut pb::ModelProto) {
-    let Some(graph) = proto.graph.as_mut() else { return };
-    let mut widened: HashMap<String, ()> = HashMap::new();
-    for tensor in &mut graph.initializer {
-        if is_half(tensor.data_type) {
-            widen(tensor);
-            widened.insert(tensor.name.clone(), ());
-        }
-    }
-    for node in &mut graph.node {
-        for attribute in &mut node.attribute {
-            if node.op_type == "Cast" && attribute.name == "to" && is_half_i64(attribute.i) {
-                attribute.i = i64::from(element::FLOAT);
-            }
-            if let Some(tensor) = attribute.t.as_mut().filter(|t| is_half(t.data_type)) {
-                widen(tensor);
-            }
-        }
-    }
-    for info in graph.input.iter_mut().chain(&mut graph.output) {
-        if let Some(tensor) = tensor_type(info).filter(|t| is_half(t.elem_type)) {
-            tensor.elem_type = element::FLOAT;
-        }
-    }
-    // a stale element type there would contradict the edited graph
-    graph.value_info.clear();
-    let to_float = |n: &pb::NodeProto| {
-        n.attribute.iter().any(|a| a.name == "to" && a.i == i64::from(element::FLOAT))
-    };
-    let mut alias: HashMap<String, String> = HashMap::new();
-    graph.node.retain(|node| {
-        let (Some(input), Some(output)) = (node.input.first(), node.output.first()) else {
-            return true;
-        };
-        let redundant = node.op_type == "Cast" && to_float(node) && widened.contains_key(input);
-        if redundant {
-            alias.insert(output.clone(), input.clone());
-        }
-        !redundant
-    });
-    for input in graph.node.iter_mut().flat_map(|n| &mut n.input) {
-        if let Some(name) = alias.get(input) {
-            input.clone_from(name);
-        }
-    }
-}
-
-fn is_half_i64(data_type: i64) -> bool {
-    i32::try_from(data_type).is_ok_and(is_half)
-}
-
-fn widen(tensor: &mut pb::TensorProto) {
-    let to_f32 = |bits: u16| match tensor.data_type {
-        element::BFLOAT16 => bf16::from_bits(bits).to_f32(),
-        _ => f16::from_bits(bits).to_f32(),
-    };
-    tensor.raw_data = if tensor.raw_data.is_empty() {
-        // the bits of each value in the low half of an int32 (onnx.proto, `int32_data`)
-        let bits = |&v: &i32| u16::try_from(v & 0xffff).unwrap_or(0);
-        tensor.int32_data.iter().flat_map(|v| to_f32(bits(v)).to_le_bytes()).collect()
-    } else {
-        let (pairs, _) = tensor.raw_data.as_chunks::<2>();
-        pairs.iter().flat_map(|&p| to_f32(u16::from_le_bytes(p)).to_le_bytes()).collect()
-    };
-    tensor.int32_data.clear();
-    tensor.data_type = element::FLOAT;
-}
-
-fn tensor_type(info: &mut pb::ValueInfoProto) -> Option<&mut pb::type_proto::Tensor> {
-    let pb::type_proto::Value::TensorType(tensor) = info.r#type.as_mut()?.value.as_mut()?;
-    Some(tensor)
 }
 
 /// Shape of a graph input or output; `None` for dimensions that are not fixed in the file.
@@ -342,11 +343,39 @@ pub fn shape(info: &pb::ValueInfoProto) -> Option<Vec<Option<usize>>> {
     Some(dims.iter().map(fixed).collect())
 }
 
+/// Element type of a graph input or output, a number of [`element`]; `None` or 0 if the file does not say.
+#[must_use]
+pub fn element_type(info: &pb::ValueInfoProto) -> Option<i32> {
+    let pb::type_proto::Value::TensorType(tensor) = info.r#type.as_ref()?.value.as_ref()?;
+    Some(tensor.elem_type)
+}
+
+/// Value of a `Constant` node, from whichever of its attributes has it.
+#[must_use]
+pub fn constant_value(node: &pb::NodeProto) -> Option<Cow<'_, pb::TensorProto>> {
+    let attribute = node.attribute.iter().find(|a| a.name.starts_with("value"))?;
+    if node.op_type != "Constant" {
+        return None;
+    }
+    let floats = |list: &[f32]| list.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let integers = |list: &[i64]| list.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let (data_type, count, raw_data) = match attribute.name.as_str() {
+        "value" => return attribute.t.as_ref().map(Cow::Borrowed),
+        "value_float" => (element::FLOAT, None, floats(&[attribute.f])),
+        "value_floats" => (element::FLOAT, Some(attribute.floats.len()), floats(&attribute.floats)),
+        "value_int" => (element::INT64, None, integers(&[attribute.i])),
+        "value_ints" => (element::INT64, Some(attribute.ints.len()), integers(&attribute.ints)),
+        _ => return None,
+    };
+    let dims = count.map(i64::try_from).transpose().ok()?.into_iter().collect();
+    Some(Cow::Owned(pb::TensorProto { dims, data_type, raw_data, ..Default::default() }))
+}
+
 /// The one input that is not a weight: some exporters list weights as inputs too.
 #[must_use]
 pub fn data_input(graph: &pb::GraphProto) -> Option<&pb::ValueInfoProto> {
-    let is_weight = |name: &str| graph.initializer.iter().any(|t| t.name == name);
-    let mut inputs = graph.input.iter().filter(|i| !is_weight(&i.name));
+    let weights: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
+    let mut inputs = graph.input.iter().filter(|i| !weights.contains(i.name.as_str()));
     let first = inputs.next()?;
     inputs.next().is_none().then_some(first)
 }
@@ -361,9 +390,11 @@ pub fn set_outputs(graph: &mut pb::GraphProto, names: &[&str]) {
 
 #[cfg(test)]
 mod tests {
+    use half::f16;
+
     use super::*;
 
-    fn half_tensor(name: &str, values: &[f32]) -> pb::TensorProto {
+    pub(super) fn half_tensor(name: &str, values: &[f32]) -> pb::TensorProto {
         pb::TensorProto {
             name: name.to_owned(),
             dims: vec![i64::try_from(values.len()).unwrap()],
@@ -391,41 +422,117 @@ mod tests {
         }
     }
 
+    fn node(op: &str, inputs: &[&str], output: &str) -> pb::NodeProto {
+        pb::NodeProto {
+            name: format!("{op} of {output}"),
+            op_type: op.into(),
+            input: inputs.iter().map(|&i| i.into()).collect(),
+            output: vec![output.into()],
+            ..Default::default()
+        }
+    }
+
+    fn with_int(mut node: pb::NodeProto, name: &str, i: i64) -> pb::NodeProto {
+        let name = name.to_owned();
+        node.attribute.push(pb::AttributeProto { name, i, r#type: 2, ..Default::default() });
+        node
+    }
+
     #[test]
-    fn halves_become_floats_and_their_casts_go() {
-        let cast = pb::NodeProto {
-            op_type: "Cast".into(),
-            input: vec!["w".into()],
-            output: vec!["w32".into()],
-            attribute: vec![pb::AttributeProto {
-                name: "to".into(),
-                i: i64::from(element::FLOAT),
-                ..Default::default()
-            }],
+    fn quantization_that_would_be_misread_is_refused() {
+        let quantize = |inputs: &[&str]| node("QuantizeLinear", inputs, "q");
+        let signed = i64::from(element::INT8);
+        let unsigned = i64::from(element::UINT8);
+        for plain in [
+            quantize(&["x", "s"]),
+            with_int(quantize(&["x", "s"]), "output_dtype", unsigned),
+            with_int(quantize(&["x", "s", "z"]), "output_dtype", signed),
+            with_int(quantize(&["x", "s", "z"]), "axis", 1),
+            with_int(node("Cast", &["x"], "q"), "block_size", 4),
+        ] {
+            assert_eq!(check_quantization(&plain), Ok(()));
+        }
+        let problem = with_int(quantize(&["x", "s", ""]), "output_dtype", signed);
+        let problem = check_quantization(&problem).unwrap_err();
+        assert!(problem.contains("`QuantizeLinear of q`") && problem.contains("a zero point"));
+        let blocks = with_int(node("DequantizeLinear", &["w", "s"], "d"), "block_size", 16);
+        let problem = check_quantization(&blocks).unwrap_err();
+        assert!(problem.ends_with("found block_size 16"), "{problem}");
+    }
+
+    #[test]
+    fn tensors_with_two_makers_and_circles_are_refused() {
+        let check = |node: Vec<pb::NodeProto>| {
+            let initializer = vec![half_tensor("w", &[1.0])];
+            check_order(&pb::GraphProto { node, initializer, ..Default::default() })
+        };
+        let line = || vec![node("Mul", &["x", "w"], "a"), node("Relu", &["a"], "b")];
+        assert_eq!(check(line()), Ok(()));
+        // not in order, which the runtime puts right
+        assert_eq!(check(line().into_iter().rev().collect()), Ok(()));
+        let twice = [line(), vec![node("Identity", &["b"], "a")]].concat();
+        assert_eq!(check(twice), Err("tensor `a`: expected one maker, found two".to_owned()));
+        let weight = [line(), vec![node("Identity", &["b"], "w")]].concat();
+        assert_eq!(check(weight), Err("tensor `w`: expected one maker, found two".to_owned()));
+        let circle = [line(), vec![node("Identity", &["d"], "c"), node("Identity", &["c"], "d")]];
+        let problem = check(circle.concat()).unwrap_err();
+        assert!(problem.contains("`Identity of c`") && problem.contains("a circle"), "{problem}");
+    }
+
+    #[test]
+    fn tensors_that_share_the_bytes_of_a_file_count_each_by_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("net.onnx");
+        fs::write(folder.path().join("w.bin"), [0; 400]).unwrap();
+        let external = |name: &str, entries: &[(&str, &str)]| pb::TensorProto {
+            name: name.into(),
+            data_location: Some(EXTERNAL),
+            external_data: entries
+                .iter()
+                .map(|&(key, value)| pb::StringStringEntryProto {
+                    key: key.into(),
+                    value: value.into(),
+                })
+                .collect(),
             ..Default::default()
         };
-        let user = pb::NodeProto {
-            op_type: "Add".into(),
-            input: vec!["x".into(), "w32".into()],
-            output: vec!["y".into()],
+        let all = [("location", "w.bin")];
+        let graph = |initializer: Vec<pb::TensorProto>| pb::GraphProto {
+            initializer,
             ..Default::default()
         };
-        let mut proto = pb::ModelProto {
-            graph: Some(pb::GraphProto {
-                node: vec![cast, user],
-                initializer: vec![half_tensor("w", &[1.5, -0.25])],
-                ..Default::default()
-            }),
+        let mut three = graph(["a", "b", "c"].map(|name| external(name, &all)).to_vec());
+        let error = inline_external(&path, &mut three.clone(), 1_000).unwrap_err().to_string();
+        assert!(error.contains("tensor `c`: expected at most 1000 bytes"), "{error}");
+        assert_eq!(inline_external(&path, &mut three, 1_200).unwrap().len(), 1);
+        assert_eq!(three.initializer[2].raw_data.len(), 400);
+        // a place that is no number is not the beginning of the file
+        let odd = [("location", "w.bin"), ("offset", "4x"), ("length", "4")];
+        let error = inline_external(&path, &mut graph(vec![external("d", &odd)]), 1_000);
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("tensor `d`: offset of its data"), "{error}");
+    }
+
+    #[test]
+    fn constants_are_read_from_every_attribute() {
+        let constant = |attribute: pb::AttributeProto| pb::NodeProto {
+            op_type: "Constant".into(),
+            attribute: vec![attribute],
             ..Default::default()
         };
-        assert!(has_half_weights(&proto));
-        widen_halves(&mut proto);
-        let graph = proto.graph.unwrap();
-        assert_eq!(graph.node.len(), 1);
-        assert_eq!(graph.node[0].input, ["x", "w"]);
-        let expected: Vec<u8> = [1.5_f32, -0.25].iter().flat_map(|v| v.to_le_bytes()).collect();
-        assert_eq!(graph.initializer[0].raw_data, expected);
-        check_whole(&graph.initializer[0]).unwrap();
+        let named = |name: &str| pb::AttributeProto { name: name.into(), ..Default::default() };
+        let bytes = |node: &pb::NodeProto| {
+            let value = constant_value(node).unwrap();
+            (value.data_type, value.dims.clone(), value.raw_data.clone())
+        };
+        let one = constant(pb::AttributeProto { f: 0.5, ..named("value_float") });
+        assert_eq!(bytes(&one), (element::FLOAT, vec![], 0.5_f32.to_le_bytes().to_vec()));
+        let list = constant(pb::AttributeProto { ints: vec![7], ..named("value_ints") });
+        assert_eq!(bytes(&list), (element::INT64, vec![1], 7_i64.to_le_bytes().to_vec()));
+        let whole = pb::AttributeProto { t: Some(half_tensor("t", &[1.0])), ..named("value") };
+        assert_eq!(bytes(&constant(whole)).1, [1]);
+        assert_eq!(constant_value(&constant(named("value_string"))), None);
+        assert_eq!(constant_value(&node("Relu", &["x"], "y")), None);
     }
 
     #[test]

@@ -11,12 +11,16 @@
 //! with any reshaping, `Cast` and quantization in between. Weights may be stored as halves, or as
 //! integers behind `DequantizeLinear`.
 
+mod constant;
+
 use std::collections::HashMap;
 
+use self::constant::transpose;
+pub(crate) use self::constant::{Constant, floats};
 use crate::error::ModelError;
 use crate::head::{Head, LayerNorm};
 use crate::manifest::{HeadKind, HeadNames};
-use crate::onnx::{element, element_count, pb};
+use crate::onnx::pb;
 
 /// No chain of pass-through nodes in a head is longer than this.
 const MAX_STEPS: usize = 32;
@@ -32,13 +36,6 @@ pub struct Found {
     pub names: HeadNames,
     /// Their values.
     pub head: Head,
-}
-
-/// A constant tensor as f32.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Constant {
-    pub(crate) dims: Vec<usize>,
-    pub(crate) values: Vec<f32>,
 }
 
 /// A graph with its tensors by name.
@@ -63,6 +60,14 @@ impl<'g> Topology<'g> {
     #[must_use]
     pub fn has_tensor(&self, name: &str) -> bool {
         self.producers.contains_key(name) || self.weights.contains_key(name)
+    }
+
+    /// The node that makes probabilities of the logits, if the graph ends in one.
+    #[must_use]
+    pub fn probabilities(&self) -> Option<String> {
+        let output = self.graph.output.first()?;
+        let node = self.producers.get(self.skip(&output.name))?;
+        matches!(node.op_type.as_str(), "Softmax" | "Sigmoid").then(|| describe(node))
     }
 
     /// Looks for feature map and head, from the first output back.
@@ -157,7 +162,11 @@ impl<'g> Topology<'g> {
         let weight = self
             .constant(weight_name)
             .ok_or_else(|| format!("expected constant weights, found `{weight_name}`"))?;
-        let bias = bias_name.and_then(|name| self.constant(name));
+        let constant_bias = |name: &str| {
+            let bias = self.constant(name);
+            bias.ok_or_else(|| format!("expected a constant bias, found `{name}`"))
+        };
+        let bias = bias_name.map(constant_bias).transpose()?;
         cursor = self.skip(cursor);
         let norm = self.layer_norm(cursor)?;
         let norm = norm.map(|(names, norm, before)| {
@@ -341,54 +350,6 @@ impl<'g> Topology<'g> {
     fn is_constant(&self, name: &str) -> bool {
         self.constant(name).is_some()
     }
-
-    /// Value of a tensor that does not depend on the input, as f32.
-    pub(crate) fn constant(&self, name: &str) -> Option<Constant> {
-        self.constant_within(name, 8)
-    }
-
-    fn constant_within(&self, name: &str, depth: usize) -> Option<Constant> {
-        if let Some(tensor) = self.weights.get(name) {
-            return floats(tensor);
-        }
-        let node = self.producers.get(name)?;
-        let inner = |i: usize| self.constant_within(node.input.get(i)?, depth.checked_sub(1)?);
-        match node.op_type.as_str() {
-            "Constant" => floats(node.attribute.iter().find(|a| a.name == "value")?.t.as_ref()?),
-            "Identity" | "Cast" => inner(0),
-            "Transpose" => {
-                let constant = inner(0)?;
-                let [rows, columns] = constant.dims[..] else { return None };
-                Some(transpose(&constant.values, rows, columns))
-            }
-            "DequantizeLinear" => {
-                let (codes, scale) = (inner(0)?, inner(1)?.values);
-                let zero = if node.input.len() > 2 { inner(2)?.values } else { vec![0.0] };
-                let axis = integer(node, "axis").unwrap_or(1);
-                dequantize(codes, &scale, &zero, axis)
-            }
-            _ => None,
-        }
-    }
-
-    pub(crate) fn integer_constant(&self, name: &str) -> Option<Vec<i64>> {
-        let tensor = match self.weights.get(name) {
-            Some(tensor) => *tensor,
-            None => {
-                let node = self.made_by_any(name)?;
-                node.attribute.iter().find(|a| a.name == "value")?.t.as_ref()?
-            }
-        };
-        if tensor.raw_data.is_empty() {
-            return Some(tensor.int64_data.clone());
-        }
-        let (words, _) = tensor.raw_data.as_chunks::<8>();
-        Some(words.iter().map(|&w| i64::from_le_bytes(w)).collect())
-    }
-
-    fn made_by_any(&self, name: &str) -> Option<&'g pb::NodeProto> {
-        self.producers.get(name).copied().filter(|n| n.op_type == "Constant")
-    }
 }
 
 fn build(
@@ -410,69 +371,6 @@ fn build(
     };
     let bias = bias.map_or_else(|| vec![0.0; classes], |b| b.values);
     Head::new(values, bias, channels, norm)
-}
-
-fn transpose(values: &[f32], rows: usize, columns: usize) -> Constant {
-    let turned = (0..columns)
-        .flat_map(|c| values.iter().skip(c).step_by(columns.max(1)).take(rows).copied())
-        .collect();
-    Constant { dims: vec![columns, rows], values: turned }
-}
-
-fn dequantize(codes: Constant, scale: &[f32], zero: &[f32], axis: i64) -> Option<Constant> {
-    let rank = i64::try_from(codes.dims.len()).ok()?;
-    let axis = usize::try_from(if axis < 0 { axis + rank } else { axis }).ok()?;
-    let inner: usize = codes.dims.get(axis + 1..).map_or(1, |d| d.iter().product());
-    let length = codes.dims.get(axis).copied().unwrap_or(1);
-    let at = |list: &[f32], i: usize| -> Option<f32> {
-        if list.len() == 1 { list.first() } else { list.get(i) }.copied()
-    };
-    let values = codes
-        .values
-        .iter()
-        .enumerate()
-        .map(|(i, &code)| {
-            let channel = (i / inner.max(1)) % length.max(1);
-            Some((code - at(zero, channel)?) * at(scale, channel)?)
-        })
-        .collect::<Option<Vec<f32>>>()?;
-    Some(Constant { dims: codes.dims, values })
-}
-
-/// Values of a stored tensor as f32; integers up to 16,777,216 are exact.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    reason = "weights: 8-bit codes, zero points, or doubles that a network computes in f32 anyway"
-)]
-pub(crate) fn floats(tensor: &pb::TensorProto) -> Option<Constant> {
-    let raw = &tensor.raw_data;
-    let values: Vec<f32> = match (tensor.data_type, raw.is_empty()) {
-        (element::FLOAT, true) => tensor.float_data.clone(),
-        (element::FLOAT, false) => {
-            raw.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect()
-        }
-        (element::DOUBLE, false) => {
-            raw.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b) as f32).collect()
-        }
-        (element::INT8, false) => raw.iter().map(|&b| f32::from(b.cast_signed())).collect(),
-        (element::UINT8, false) => raw.iter().map(|&b| f32::from(b)).collect(),
-        (element::INT32, false) => {
-            raw.as_chunks().0.iter().map(|&b| i32::from_le_bytes(b) as f32).collect()
-        }
-        (element::INT8 | element::UINT8 | element::INT32, true) => {
-            tensor.int32_data.iter().map(|&v| v as f32).collect()
-        }
-        (element::FLOAT16, false) => raw
-            .as_chunks()
-            .0
-            .iter()
-            .map(|&b| half::f16::from_bits(u16::from_le_bytes(b)).to_f32())
-            .collect(),
-        _ => return None,
-    };
-    let dims = tensor.dims.iter().map(|&d| usize::try_from(d).ok()).collect::<Option<Vec<_>>>()?;
-    (element_count(tensor) == Some(values.len())).then_some(Constant { dims, values })
 }
 
 fn input(node: &pb::NodeProto, position: usize) -> Result<&str, String> {

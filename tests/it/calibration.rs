@@ -312,12 +312,21 @@ fn bad_input_is_refused_with_a_remedy() {
 
 /// A golden network whose constants were edited, with its manifest; gives the manifest.
 fn edited(name: &str, folder: &Path, edit: impl FnMut(&mut pb::TensorProto)) -> PathBuf {
+    rewritten(name, folder, |graph, _| graph.initializer.iter_mut().for_each(edit))
+}
+
+/// A golden network whose graph and manifest were edited; gives the manifest.
+fn rewritten(
+    name: &str,
+    folder: &Path,
+    edit: impl FnOnce(&mut pb::GraphProto, &mut Manifest),
+) -> PathBuf {
     let mut proto = onnx::read(&golden(&format!("{name}.onnx"))).unwrap().proto;
-    proto.graph.as_mut().unwrap().initializer.iter_mut().for_each(edit);
+    let mut manifest = Manifest::read(&golden(&format!("{name}.toml"))).unwrap();
+    edit(proto.graph.as_mut().unwrap(), &mut manifest);
     let bytes = onnx::encode(&proto);
     let path = folder.join("edited.onnx");
     fs::write(&path, &bytes).unwrap();
-    let mut manifest = Manifest::read(&golden(&format!("{name}.toml"))).unwrap();
     manifest.file = "edited.onnx".to_owned();
     manifest.sha256 = models::digest::sha256_hex(&bytes);
     let path = path.with_extension("toml");
@@ -368,6 +377,82 @@ fn streams_of_uneven_channels_keep_their_small_ones() {
     let (before, after) = (kept(&before), kept(&after));
     assert!(after > 20.0 && after > before + 6.0, "{before:.1} dB without, {after:.1} dB with");
     assert!(report.integer_mac_share > 0.999, "{}", report.integer_mac_share);
+}
+
+fn node(op: &str, input: &str, output: &str) -> pb::NodeProto {
+    pb::NodeProto {
+        name: format!("{op} of {input}"),
+        op_type: op.to_owned(),
+        input: vec![input.to_owned()],
+        output: vec![output.to_owned()],
+        ..Default::default()
+    }
+}
+
+#[test]
+fn a_feature_map_that_is_folded_away_is_found_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = rewritten("resnet-micro", folder.path(), |graph, manifest| {
+        let at = graph.node.iter().position(|n| n.op_type == "GlobalAveragePool").unwrap();
+        let tap = std::mem::replace(&mut graph.node[at].input[0], "passed".to_owned());
+        graph.node.insert(at, node("Identity", &tap, "passed"));
+        manifest.feature_map = Some("passed".to_owned());
+    });
+    let map = Network::load(&manifest).unwrap().info().feature_map;
+    let settings = Settings { images: 2, sqnr_images: 0, sensitivity_images: 0, ..settings() };
+    let out = folder.path().join("int8.onnx");
+    let done = calibrate(&manifest, &pictures(), &settings, &out, &|_| {}).unwrap();
+    assert_eq!(done.manifest.feature_map, None);
+    let quantized = Network::load(&done.write(&out).unwrap()).unwrap();
+    assert!(map.is_some() && quantized.info().feature_map == map);
+}
+
+#[test]
+fn the_last_feature_map_keeps_its_meaning_whatever_pools_it() {
+    // `torch.export` and MMPreTrain write a mean over both axes; two channels of its stream are 200 times the others
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = rewritten("convnext-micro", folder.path(), |graph, _| {
+        let pool = graph.node.iter_mut().find(|n| n.op_type == "GlobalAveragePool").unwrap();
+        pool.op_type = "ReduceMean".to_owned();
+        pool.attribute.push(pb::AttributeProto {
+            name: "axes".to_owned(),
+            ints: vec![2, 3],
+            r#type: 7,
+            ..Default::default()
+        });
+        for tensor in &mut graph.initializer {
+            match tensor.name.as_str() {
+                "features.6.1.weight" | "features.6.1.bias" => scale(tensor, 0..2, 200.0),
+                "features.7.0.block.0.weight" => scale(tensor, 0..2, 1.0 / 200.0),
+                _ => {}
+            }
+        }
+    });
+    let settings = Settings { sqnr_images: 0, sensitivity_images: 0, ..settings() };
+    let out = folder.path().join("int8.onnx");
+    let done = calibrate(&manifest, &pictures(), &settings, &out, &|_| {}).unwrap();
+    let map = |network: &Network| {
+        let input = golden_input(network.manifest());
+        network.session().unwrap().run(&input).unwrap().feature_map.unwrap().data
+    };
+    let exact = map(&Network::load(&manifest).unwrap());
+    let found = map(&Network::load(&done.write(&out).unwrap()).unwrap());
+    let off = difference(&found, &exact);
+    assert!(off < 0.1, "{off} of the largest value");
+}
+
+#[test]
+fn a_network_that_ends_in_probabilities_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = rewritten("resnet-micro", folder.path(), |graph, _| {
+        let logits = std::mem::replace(&mut graph.output[0].name, "p".to_owned());
+        graph.node.push(node("Softmax", &logits, "p"));
+    });
+    let loaded = Network::load(&manifest).unwrap_err().to_string();
+    for said in [loaded, refused(&manifest, &pictures(), &settings())] {
+        let expected = "output, found Softmax `p`; export the network without it";
+        assert!(said.contains(expected), "{said}");
+    }
 }
 
 #[test]

@@ -73,6 +73,29 @@ fn the_published_layout_and_a_plain_folder_of_some_classes_run() {
 }
 
 #[test]
+fn a_small_folder_runs_whole_unless_more_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, out) = (dir.path().join("set"), dir.path().join("run"));
+    for class in 0..3_u32 {
+        let class = folder.join(format!("{class}_Class"));
+        fs::create_dir_all(&class).unwrap();
+        let picture = image::RgbImage::from_pixel(64, 64, image::Rgb([60, 120, 200]));
+        picture.save(class.join("a.png")).unwrap();
+        let mask = image::GrayImage::from_fn(64, 64, |x, _| image::Luma([255 * u8::from(x < 16)]));
+        mask.save(class.join("a_msk.png")).unwrap();
+    }
+    let data = folder.to_str().unwrap();
+    let (code, stderr) = run(data, "4", &out, &[]);
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(stderr.contains("--frames") && stderr.contains("1 to 3"), "{stderr}");
+    let mut command = roadgaze(&["run", "--model", &manifest("resnet-micro"), "--data", data]);
+    let (code, _, stderr) =
+        outcome(command.args(["--attribute", "gradcam", "--threads", "1"]).arg("--out").arg(&out));
+    assert_eq!(code, Some(0), "{stderr}");
+    assert_eq!(results(&out)["frames"]["processed"], 3);
+}
+
+#[test]
 fn a_bad_picture_ends_the_run_with_its_name_or_is_listed() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("set");

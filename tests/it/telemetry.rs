@@ -87,8 +87,10 @@ fn defmt_print_reads_the_same_events() {
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
     let line = |e: &Value| {
         let level = text(e, "level").to_uppercase();
+        let micros = e["time_us"].as_u64().unwrap();
+        let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
         // it fills levels up to the longest
-        format!("{} {level:<5} {}", text(e, "time_us"), text(e, "message"))
+        format!("{seconds}.{micros:06} {level:<5} {}", text(e, "message"))
     };
     let expected: Vec<String> = events(&out).iter().map(line).collect();
     assert!(expected.len() > 30, "{expected:?}");

@@ -12,6 +12,7 @@ mod farmland;
 pub mod foliage;
 mod forest;
 pub mod ground;
+pub mod hall;
 pub mod house;
 mod industrial_estate;
 pub mod industry;

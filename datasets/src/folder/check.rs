@@ -8,7 +8,7 @@ use image::{GrayImage, RgbImage};
 use super::decode::{self, bad_file};
 use super::layout::Found;
 use super::table::Table;
-use super::{Entry, Layout, binarise_published};
+use super::{Entry, Layout, PUBLISHED, binarise_published};
 use crate::digest;
 use crate::source::{MetadataValue, SourceError};
 
@@ -23,17 +23,26 @@ pub(super) fn load(entry: &Entry, layout: Layout) -> Result<(RgbImage, GrayImage
             format!("expected a mask of {w} x {h} pixels as its picture, found {mw} x {mh}"),
         ));
     }
+    let level = if layout == Layout::Synset { PUBLISHED } else { 127 };
+    let largest = mask.iter().copied().max().unwrap_or(0);
+    if largest <= level {
+        let found = format!("found an empty mask: its largest value is {largest}");
+        return Err(bad_file(
+            &entry.mask,
+            format!("expected a sign above {level} of 255, {found}"),
+        ));
+    }
     if layout == Layout::Synset {
         binarise_published(&mut mask);
-    }
-    if !mask.iter().any(|&value| value > 127) {
-        return Err(bad_file(&entry.mask, "expected a sign in the mask, found an empty mask"));
     }
     Ok((image, mask))
 }
 
 fn check(entry: &Entry, layout: Layout, table: Option<&Table>) -> Result<String, SourceError> {
     let (image, mask) = load(entry, layout)?;
+    if table.is_some_and(|table| !table.has(entry.key)) {
+        return Err(bad_file(&entry.image, "expected a rendered picture, found another one"));
+    }
     let found = digest::pixels(&image, &mask);
     if let Some(MetadataValue::Text(expected)) =
         table.and_then(|table| table.row(entry.key).remove("pixels_sha256"))

@@ -1,17 +1,21 @@
-//! Decoding of pictures that somebody else made: bounded in size, and with errors that name the file.
+//! Decoding of pictures that somebody else made: bounded in size, upright, and with errors that name the file.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Cursor, Seek};
+use std::io::{Cursor, Read as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use image::{DynamicImage, GrayImage, ImageReader, Limits, RgbImage};
+use image::metadata::Orientation;
+use image::{
+    DynamicImage, GrayImage, ImageDecoder, ImageReader, ImageResult, Limits, Luma, RgbImage,
+};
 
+use super::jpeg_end;
 use crate::source::SourceError;
 
 /// Largest side of a picture that is read, pixels.
 pub const LARGEST_SIDE: u32 = 16_384;
-/// Most memory that decoding one picture may take, bytes.
+/// Most memory that decoding one picture may take, bytes; its file is no longer either.
 const LARGEST_ALLOC: u64 = 1 << 28;
 
 /// Whether a file has the extension of a picture format that is read.
@@ -31,28 +35,71 @@ pub(crate) fn bad_file(path: &Path, problem: impl Into<String>) -> SourceError {
     }
 }
 
-fn unreadable(path: &Path, error: impl std::fmt::Display) -> SourceError {
-    bad_file(path, format!("expected a PNG or JPEG picture: {error}"))
+fn unreadable(error: impl std::fmt::Display) -> String {
+    format!("expected a PNG or JPEG picture: {error}")
+}
+
+/// The bytes of a file, not more than a picture can have.
+fn read(path: &Path) -> Result<Vec<u8>, SourceError> {
+    let mut bytes = Vec::new();
+    let file = File::open(path);
+    match file.and_then(|file| file.take(LARGEST_ALLOC + 1).read_to_end(&mut bytes)) {
+        Ok(len) if len as u64 > LARGEST_ALLOC => {
+            Err(bad_file(path, unreadable(format!("more than {LARGEST_ALLOC} bytes found"))))
+        }
+        Ok(_) => Ok(bytes),
+        Err(error) => Err(bad_file(path, unreadable(error))),
+    }
 }
 
 fn decode(path: &Path) -> Result<DynamicImage, SourceError> {
-    let file = File::open(path).map_err(|e| unreadable(path, e))?;
-    decode_from(BufReader::new(file), path)
+    picture(&read(path)?).map_err(|problem| bad_file(path, problem))
 }
 
-fn decode_from(bytes: impl BufRead + Seek, path: &Path) -> Result<DynamicImage, SourceError> {
-    let mut reader =
-        ImageReader::new(bytes).with_guessed_format().map_err(|e| unreadable(path, e))?;
+/// A decoder that has read the header, and how what it will give is to be turned.
+fn begin(bytes: &[u8]) -> ImageResult<(impl ImageDecoder, Orientation)> {
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
     // a few bytes of header must not make us reserve gigabytes
     let mut limits = Limits::default();
     limits.max_image_width = Some(LARGEST_SIDE);
     limits.max_image_height = Some(LARGEST_SIDE);
     limits.max_alloc = Some(LARGEST_ALLOC);
-    reader.limits(limits);
-    // zune-jpeg 0.5.15 panics on some damaged files (found by fuzzing); reader and picture are gone if it does
-    catch_unwind(AssertUnwindSafe(|| reader.decode()))
-        .map_err(|_payload| unreadable(path, "the decoder failed on damaged data"))?
-        .map_err(|e| unreadable(path, e))
+    reader.limits(limits.clone());
+    let mut decoder = reader.into_decoder()?;
+    limits.reserve(decoder.total_bytes())?;
+    let orientation = decoder.orientation()?;
+    Ok((decoder, orientation))
+}
+
+/// Do something with a decoder that may panic: zune-jpeg 0.5.15 does on some damaged files (found by fuzzing).
+fn caught<T>(work: impl FnOnce() -> ImageResult<T>) -> Result<T, String> {
+    // reader and picture are gone if it does
+    catch_unwind(AssertUnwindSafe(work))
+        .map_err(|_payload| unreadable("the decoder failed on damaged data"))?
+        .map_err(unreadable)
+}
+
+/// A whole picture as a person sees it: turned as its file says.
+fn picture(bytes: &[u8]) -> Result<DynamicImage, String> {
+    let picture = caught(|| {
+        let (decoder, orientation) = begin(bytes)?;
+        let mut picture = DynamicImage::from_decoder(decoder)?;
+        picture.apply_orientation(orientation);
+        Ok(picture)
+    })?;
+    if jpeg_end::is_missing(bytes) { Err(unreadable("the file is cut off")) } else { Ok(picture) }
+}
+
+/// What header and end of a file tell without decoding it: whether it says that its picture is to be turned.
+///
+/// # Errors
+/// What is wrong, if it is no picture, too large, or cut off.
+pub(crate) fn glance(bytes: &[u8]) -> Result<bool, String> {
+    let orientation = caught(|| begin(bytes).map(|(_, orientation)| orientation))?;
+    if jpeg_end::is_missing(bytes) {
+        return Err(unreadable("the file is cut off"));
+    }
+    Ok(orientation != Orientation::NoTransforms)
 }
 
 /// A picture in sRGB, 8 bits a channel.
@@ -68,7 +115,19 @@ pub fn rgb(path: &Path) -> Result<RgbImage, SourceError> {
 /// # Errors
 /// If the file is missing, damaged, too large or no picture.
 pub fn mask(path: &Path) -> Result<GrayImage, SourceError> {
-    Ok(decode(path)?.into_luma8())
+    Ok(coverage(decode(path)?))
+}
+
+/// What is transparent is not the sign, whatever colour it has.
+fn coverage(picture: DynamicImage) -> GrayImage {
+    if !picture.has_alpha() {
+        return picture.into_luma8();
+    }
+    let both = picture.into_luma_alpha8();
+    GrayImage::from_fn(both.width(), both.height(), |x, y| {
+        let [grey, alpha] = both.get_pixel(x, y).0;
+        Luma([u8::try_from(u16::from(grey) * u16::from(alpha) / 255).unwrap_or(u8::MAX)])
+    })
 }
 
 /// [`rgb`] and [`mask`] of a file that is already in memory; the path is for messages alone.
@@ -79,8 +138,8 @@ pub fn rgb_and_mask_from_bytes(
     bytes: &[u8],
     path: &Path,
 ) -> Result<(RgbImage, GrayImage), SourceError> {
-    let picture = decode_from(Cursor::new(bytes), path)?;
-    Ok((picture.to_rgb8(), picture.into_luma8()))
+    let picture = picture(bytes).map_err(|problem| bad_file(path, problem))?;
+    Ok((picture.to_rgb8(), coverage(picture)))
 }
 
 #[cfg(test)]

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
+use std::str::FromStr;
 
 use super::decode::{bad_file, is_picture};
+use super::masks::{Masks, is_mask};
+use super::table::Table;
 use super::{Entry, Layout, OpenOptions};
 use crate::source::{FrameKey, SourceError};
 use crate::write::Description;
@@ -60,6 +63,9 @@ pub(super) fn find(root: &Path, options: &OpenOptions) -> Result<Found, SourceEr
             let entry = picture?;
             within_classes(&entry, options.classes)?;
             stays_inside(&inside, &entry.image)?;
+            if !entry.image.is_file() {
+                return Err(bad_file(&entry.image, "expected a picture, found no file"));
+            }
             if !entry.mask.is_file() {
                 let mask = entry.mask.display();
                 return Err(bad_file(&entry.image, format!("expected a mask {mask}, found none")));
@@ -69,7 +75,38 @@ pub(super) fn find(root: &Path, options: &OpenOptions) -> Result<Found, SourceEr
         })
         .collect();
     frames.sort_by_key(|frame| frame.as_ref().map_or(None, |entry| Some(entry.key)));
-    Ok(Found { layout, frames })
+    Ok(Found { layout, frames: each_once(frames) })
+}
+
+/// A key stands for one frame: what has that of the one before it is an error. Takes frames sorted by key.
+fn each_once(frames: Frames) -> Frames {
+    let mut before: Option<(FrameKey, PathBuf)> = None;
+    let once = |frame: Result<Entry, SourceError>| {
+        let entry = frame?;
+        if let Some((key, image)) = &before
+            && *key == entry.key
+        {
+            let FrameKey { class, index } = entry.key;
+            let image = image.display();
+            let problem = format!("number {index} of class {class} is {image} already");
+            return Err(bad_file(&entry.image, problem));
+        }
+        before = Some((entry.key, entry.image.clone()));
+        Ok(entry)
+    };
+    frames.into_iter().map(once).collect()
+}
+
+/// Pictures of a rendered set that are not there any more.
+pub(super) fn gone(root: &Path, table: &Table) -> Vec<SourceError> {
+    let names = Description::read(root).ok().flatten().map_or_else(Vec::new, |d| d.class_names);
+    let image = |key: FrameKey| {
+        let name = names.get(usize::from(key.class)).map_or("", String::as_str);
+        let class = root.join("Cycles").join(format!("{}_{name}", key.class));
+        class.join(format!("{}_cycles.png", key.index))
+    };
+    let missing = table.keys().map(image).filter(|image| !image.exists());
+    missing.map(|image| bad_file(&image, "expected a rendered picture, found none")).collect()
 }
 
 fn layout_of(root: &Path) -> Result<Layout, SourceError> {
@@ -85,8 +122,12 @@ fn layout_of(root: &Path) -> Result<Layout, SourceError> {
     }
 }
 
-/// Layout and class names by id: those of the description, then those of the class folders.
-pub(super) fn names(root: &Path, entries: &[Entry]) -> Result<(Layout, Vec<String>), SourceError> {
+/// Layout and class names by id: those of the description, then those of the class folders, with or without pictures.
+pub(super) fn names(
+    root: &Path,
+    entries: &[Entry],
+    classes: Option<u16>,
+) -> Result<(Layout, Vec<String>), SourceError> {
     let layout = layout_of(root)?;
     if let Ok(Some(description)) = Description::read(root) {
         return Ok((layout, description.class_names));
@@ -97,15 +138,28 @@ pub(super) fn names(root: &Path, entries: &[Entry]) -> Result<(Layout, Vec<Strin
         if class >= names.len() {
             names.resize(class + 1, String::new());
         }
-        let folder = folder_name(entry.image.parent().unwrap_or(root));
-        let name = folder.split_once('_').map_or("", |(_, name)| name);
+        let name = class_name(entry.image.parent().unwrap_or(root));
         if names[class].is_empty() {
-            name.clone_into(&mut names[class]);
+            names[class] = name;
         } else if names[class] != name {
             return Err(bad_file(
                 &entry.image,
                 format!("class id {class} is called both `{}` and `{name}`", names[class]),
             ));
+        }
+    }
+    let folders = if layout == Layout::Plain { root.to_owned() } else { root.join("Cycles") };
+    for folder in list(&folders)?.into_iter().filter(|path| path.is_dir()) {
+        let Ok(class) = class_id(&folder) else { continue };
+        if classes.is_some_and(|count| class >= count) {
+            continue;
+        }
+        let class = usize::from(class);
+        if class >= names.len() {
+            names.resize(class + 1, String::new());
+        }
+        if names[class].is_empty() {
+            names[class] = class_name(&folder);
         }
     }
     Ok((layout, names))
@@ -140,16 +194,27 @@ fn folder_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
+/// What stands behind the first underscore of a class folder's name.
+fn class_name(folder: &Path) -> String {
+    folder_name(folder).split_once('_').map_or_else(String::new, |(_, name)| name.to_owned())
+}
+
+/// The number in front of the first underscore: digits alone, no sign.
+fn number<T: FromStr>(name: &str) -> Option<T> {
+    let digits = name.split('_').next().filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
+    digits?.parse().ok()
+}
+
 /// The class id before the first underscore of a class folder's name.
 fn class_id(folder: &Path) -> Result<u16, SourceError> {
     let name = folder_name(folder);
-    let number = name.split('_').next().unwrap_or_default();
-    number.parse().ok().filter(|&id| id <= LARGEST_CLASS).ok_or_else(|| {
+    number(&name).filter(|&id| id <= LARGEST_CLASS).ok_or_else(|| {
         bad_file(folder, format!("unknown class id: expected a folder <id>_<name>, found `{name}`"))
     })
 }
 
-fn list(folder: &Path) -> Result<Vec<PathBuf>, SourceError> {
+/// What stands in a folder, sorted; hidden files are left out.
+pub(super) fn list(folder: &Path) -> Result<Vec<PathBuf>, SourceError> {
     let mut paths: Vec<PathBuf> = fs::read_dir(folder)
         .and_then(|entries| entries.map(|entry| entry.map(|e| e.path())).collect())
         .map_err(|e| bad_file(folder, format!("the folder cannot be listed: {e}")))?;
@@ -176,11 +241,14 @@ fn listed(root: &Path, name: &str) -> Result<Frames, SourceError> {
     let path = root.join("CsvFiles").join(name);
     let text = fs::read_to_string(&path)
         .map_err(|e| bad_file(&path, format!("expected a list of pictures: {e}")))?;
+    // spreadsheets put a byte order mark in front of what they export
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let entry = |line: &str| {
         let relative = PathBuf::from(line.trim_matches('"').replace('\\', "/"));
         // a list must not reach files outside of the data set
-        if !relative.components().all(|part| matches!(part, Component::Normal(_))) {
+        let stays = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
+        if !relative.components().all(stays) {
             return Err(bad_file(&path, format!("`{line}` leads out of the data set")));
         }
         let below = |part: Component<'_>| part.as_os_str() == "Cycles";
@@ -196,11 +264,12 @@ fn published_entry(root: &Path, image: &Path) -> Result<Entry, SourceError> {
     let class_folder = image.parent().unwrap_or(root);
     let class = class_id(class_folder)?;
     let stem = image.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let number = stem.split('_').next().unwrap_or_default();
-    let index = number.parse().map_err(|_e| {
+    let index = number(&stem).ok_or_else(|| {
         bad_file(image, format!("expected a picture <number>_cycles.png, found `{stem}`"))
     })?;
-    let mask = root.join("Masks").join(folder_name(class_folder)).join(format!("{number}_msk.png"));
+    let digits = stem.split('_').next().unwrap_or_default();
+    let masks = root.join("Masks").join(class_folder.file_name().unwrap_or_default());
+    let mask = masks.join(format!("{digits}_msk.png"));
     Ok(Entry { key: FrameKey { class, index }, image: image.to_owned(), mask })
 }
 
@@ -219,34 +288,17 @@ fn plain(root: &Path) -> Result<Frames, SourceError> {
                 continue;
             }
         };
+        let masks = Masks::of(root, &folder)?;
         for image in list(&folder)?.into_iter().filter(|path| is_picture(path)) {
-            let stem = image.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            if stem.ends_with("_msk") || stem.ends_with("_mask") {
+            if is_mask(&image) {
                 continue;
             }
             let index = next.entry(class).or_insert(0);
             let key = FrameKey { class, index: *index };
             *index += 1;
-            let mask = plain_mask(root, &folder, &stem);
+            let mask = masks.find(&image);
             frames.push(Ok(Entry { key, image, mask }));
         }
     }
     Ok(frames)
-}
-
-/// The first mask that exists; where none does, the name that it should have.
-fn plain_mask(root: &Path, folder: &Path, stem: &str) -> PathBuf {
-    let beside = folder.join(format!("{stem}_msk.png"));
-    let class = folder_name(folder);
-    let candidates = [
-        folder.join(format!("{stem}_mask.png")),
-        folder.join("masks").join(format!("{stem}.png")),
-        folder.join("masks").join(format!("{stem}_msk.png")),
-        root.join("masks").join(&class).join(format!("{stem}.png")),
-        root.join("masks").join(&class).join(format!("{stem}_msk.png")),
-    ];
-    if beside.is_file() {
-        return beside;
-    }
-    candidates.into_iter().find(|path| path.is_file()).unwrap_or(beside)
 }

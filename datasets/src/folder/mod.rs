@@ -5,7 +5,9 @@
 
 mod check;
 pub mod decode;
+mod jpeg_end;
 mod layout;
+mod masks;
 mod table;
 
 use std::collections::BTreeMap;
@@ -43,6 +45,9 @@ pub enum Layout {
     Plain,
 }
 
+/// A mask of the published sets is sign above this.
+const PUBLISHED: u8 = 10;
+
 /// Files of one frame.
 #[derive(Clone, Debug)]
 struct Entry {
@@ -70,11 +75,14 @@ impl Folder {
     /// If it is not a folder of a known layout, or holds a file that cannot be used (with
     /// [`OpenOptions::skip_bad`]: if no file can be used).
     pub fn open(root: &Path, options: &OpenOptions) -> Result<Self, SourceError> {
-        let found = layout::find(root, options)?;
+        let mut found = layout::find(root, options)?;
         let table = match found.layout {
             Layout::Rendered => Some(Table::read(&root.join(crate::write::metadata::FILE))?),
             Layout::Synset | Layout::Plain => None,
         };
+        if let (Some(table), None) = (&table, &options.list) {
+            found.frames.extend(layout::gone(root, table).into_iter().map(Err));
+        }
         let mut skipped: Vec<Skipped> = Vec::new();
         let mut entries = Vec::new();
         let mut hashes = Vec::new();
@@ -103,7 +111,7 @@ impl Folder {
         }
         let content_hash =
             digest::content(hashes.iter().map(|(k, h)| (k.class, k.index, h.as_str())));
-        let (layout, class_names) = layout::names(root, &entries)?;
+        let (layout, class_names) = layout::names(root, &entries, options.classes)?;
         let class_names = completed(class_names, options.classes);
         let entries = balanced(entries);
         Ok(Self {
@@ -202,6 +210,6 @@ fn balanced(entries: Vec<Entry>) -> Vec<Entry> {
 /// Set the mask to 255 where the published sets count it as sign, 0 elsewhere.
 fn binarise_published(mask: &mut GrayImage) {
     for value in mask.iter_mut() {
-        *value = if *value > 10 { 255 } else { 0 };
+        *value = if *value > PUBLISHED { 255 } else { 0 };
     }
 }

@@ -94,6 +94,16 @@ impl Table {
         Ok(table)
     }
 
+    /// All frames, sorted.
+    pub(super) fn keys(&self) -> impl Iterator<Item = FrameKey> {
+        self.rows.keys().copied()
+    }
+
+    /// Whether there is such a frame.
+    pub(super) fn has(&self, key: FrameKey) -> bool {
+        self.rows.contains_key(&key)
+    }
+
     /// All parameters of a frame; empty for an unknown one.
     pub(super) fn row(&self, key: FrameKey) -> BTreeMap<String, MetadataValue> {
         let Some(&row) = self.rows.get(&key) else { return BTreeMap::new() };

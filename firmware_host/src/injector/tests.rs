@@ -148,6 +148,66 @@ fn a_fault_that_finds_no_place_for_its_packet_does_not_strike() {
 }
 
 #[test]
+fn a_fault_that_changes_nothing_does_not_strike() {
+    let told = |faults: &[(Kind, Start, u32)]| {
+        deliver(4, faults).iter().map(|(d, _)| d.struck).collect::<Vec<_>>()
+    };
+    // nothing to show again
+    assert_eq!(told(&[(Kind::Freeze, at(0), 2), (Kind::Tear, at(0), 1)]), [0, 1, 0, 0]);
+    // a picture has one fault, the first in the plan
+    let both = [(Kind::Tear, at(0), 2), (Kind::Black, at(0), 2), (Kind::Occlude, at(1), 2)];
+    assert_eq!(told(&both), [2, 1, 4, 0]);
+    // what never arrives is not damaged on its way, but the camera showed it all the same
+    let lost = [(Kind::FlipBits { count: 1 }, at(2), 2), (Kind::Black, at(2), 1)];
+    assert_eq!(told(&lost), [0, 0, 3, 1]);
+    assert_eq!(told(&[lost[0], lost[1], (Kind::Drop, at(2), 1)]), [0, 0, 6, 1]);
+}
+
+/// Frames of these heights, each of a shade of its own.
+struct Heights {
+    next: u32,
+    heights: &'static [u16],
+}
+
+impl PacketSource for Heights {
+    type Error = ();
+
+    fn next_packet(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, ()> {
+        let (sequence, at) = (self.next, Micros(u64::from(self.next) * 1000));
+        let Some(&height) = self.heights.get(sequence as usize) else { return Ok(None) };
+        self.next += 1;
+        let header = FrameHeader {
+            sequence,
+            position: sequence,
+            scheduled: at,
+            captured: at,
+            exposure_micros: 0,
+            width: WIDTH,
+            height,
+        };
+        buffer[HEADER_LEN..header.packet_len()].fill(u8::try_from(sequence + 1).unwrap());
+        Ok(header.seal(buffer).ok())
+    }
+}
+
+#[test]
+fn an_older_picture_is_not_shown_where_the_one_before_was_too_large_to_keep() {
+    let mut plan = FaultPlan::new(5);
+    plan.push(Fault { kind: Kind::Freeze, start: at(1), length: 4 }).unwrap();
+    let source = Heights { next: 0, heights: &[8, 16, 8, 8, 8] };
+    // room for one of 6 x 8 pixels
+    let spare = || std::vec![0_u8; 144];
+    let mut injector = FaultInjector::new(source, plan, Micros(1000), spare(), spare());
+    let (mut buffer, mut out) = (std::vec![0_u8; 400], Vec::new());
+    while let Some(delivered) = injector.next_delivery(&mut buffer).unwrap() {
+        out.push((buffer[HEADER_LEN], delivered.picture, delivered.struck));
+    }
+    let (whole, frozen) = (Picture::Whole, Picture::Frozen);
+    let expected = [(1, whole, 0), (2, whole, 0), (3, whole, 0), (3, frozen, 1), (3, frozen, 1)];
+    assert_eq!(out, expected);
+}
+
+#[test]
 fn late_frames_hold_up_those_behind_them() {
     let out = deliver(6, &[(Kind::Late { by: Micros(2500) }, at(2), 1)]);
     let times: Vec<u64> = out.iter().map(|(d, _)| d.at.0).collect();

@@ -196,6 +196,8 @@ fn tell_how(args: &CameraArgs, report: &ServeReport) -> anyhow::Result<()> {
             "connections": report.connections,
             "lost_datagrams": report.lost_datagrams,
             "camera_late": report.film.camera_late,
+            "held_up": report.film.intake.held_up,
+            "held_up_ms": report.film.intake.held_up_for.0 as f64 / 1000.0,
         });
         super::print(&serde_json::to_string_pretty(&value)?);
     } else {

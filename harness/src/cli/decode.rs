@@ -31,8 +31,9 @@ pub(super) fn execute(args: &DecodeArgs) -> anyhow::Result<Outcome> {
     for line in &decoded.lines {
         let telemetry::Line { level, time, place, message } = line;
         if args.json {
+            let micros = line.micros();
             let object =
-                json!({"level": level, "time_us": time, "place": place, "message": message});
+                json!({"level": level, "time_us": micros, "place": place, "message": message});
             super::print(&object.to_string());
         } else {
             super::print(&format!("{time:>12} {level:<5} {message}"));

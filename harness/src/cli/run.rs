@@ -1,4 +1,6 @@
-//! `roadgaze run`.
+//! `roadgaze run`: opens what the plan names, watches the run, and tells how it ended.
+
+mod arguments;
 
 use std::ffi::OsStr;
 use std::io::IsTerminal as _;
@@ -6,126 +8,28 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use clap::Args;
 use datasets::source::{FrameSource, Skipped};
 use models::engine::Isa;
 use models::{EngineOptions, Network};
 
-use super::live::FeedArgs;
+pub(super) use self::arguments::RunArgs;
+use self::arguments::plan;
 use super::old_run::{OldRun, remove_run};
 use super::progress::Bar;
 use super::view::Screen;
 use super::{Outcome, own_model};
-use crate::attribution::{Baseline, Estimator, Grid, Output};
 use crate::clock::Clock;
 use crate::feed::Preloaded;
 use crate::report;
 use crate::report::budget::Budgets;
 use crate::run::{
-    self, Done, Explainer, Job, Method, Replay, RunError, RunPlan, Sameness, Shard, Signals,
-    Target, TargetProfile,
+    self, Done, Explainer, Job, Method, Replay, RunError, RunPlan, Sameness, Service, Signals,
+    TargetProfile,
 };
 use crate::store::Stored;
 
 /// Exit code after Ctrl-C, as shells have it.
 const STOPPED: i32 = 130;
-
-/// Arguments of `run`.
-#[derive(Args, Debug)]
-pub(super) struct RunArgs {
-    /// A plan; what it does not name keeps its default, arguments override it
-    plan: Option<PathBuf>,
-    /// Network: a name in the zoo, a manifest, or an ONNX file with its manifest beside it
-    #[arg(long, value_name = "NAME|FILE")]
-    model: Option<String>,
-    /// Frames: synthetic:SET/SPLIT, for example synthetic:CF/test, or a folder of pictures with masks
-    #[arg(long, value_name = "NAME")]
-    data: Option<String>,
-    /// Frames to process, the first ones of the data set (balanced over classes)
-    #[arg(long, value_name = "N")]
-    frames: Option<usize>,
-    /// Explanations: gradcam, kernel-shap, both separated by a comma, or none; Kernel SHAP then explains every frame
-    /// unless --shap-frames says otherwise
-    #[arg(long, value_name = "LIST")]
-    attribute: Option<String>,
-    /// Class that is explained: predicted or true
-    #[arg(long, value_name = "WHICH", value_parser = target)]
-    explained_class: Option<Target>,
-    /// Number that is explained: logit or probability
-    #[arg(long, value_name = "WHICH", value_parser = output)]
-    output: Option<Output>,
-    /// Frames that Kernel SHAP explains, spread over the run; 0: all
-    #[arg(long, value_name = "N")]
-    shap_frames: Option<usize>,
-    /// Coalitions that Kernel SHAP evaluates for a frame
-    #[arg(long, value_name = "N")]
-    shap_evals: Option<usize>,
-    /// Super-pixels: rows x columns, for example 7x7
-    #[arg(long, value_name = "GRID")]
-    shap_grid: Option<Grid>,
-    /// What a masked super-pixel shows: zero, mean-colour, blur:RADIUS or #RRGGBB
-    #[arg(long, value_name = "WHAT")]
-    shap_baseline: Option<Baseline>,
-    /// End a frame's explanation when the standard error of its pixel ratio is at most this
-    #[arg(long, value_name = "ERROR")]
-    shap_precision: Option<f64>,
-    /// With --shap-precision: coalitions before the first look (--shap-evals is the most)
-    #[arg(long, value_name = "N", requires = "shap_precision")]
-    shap_least: Option<usize>,
-    /// How coalitions are drawn: captum, paired, leverage, permutation or exact
-    #[arg(long, value_name = "NAME")]
-    shap_estimator: Option<String>,
-    /// Seed of the coalition plans
-    #[arg(long, value_name = "N")]
-    shap_seed: Option<u64>,
-    /// Different coalition plans, dealt out to the frames; 1 = the same for all, whose ratios then err together
-    #[arg(long, value_name = "N")]
-    shap_plans: Option<usize>,
-    /// Record all coalition outputs of the first N frames for `roadgaze bench --estimators`
-    #[arg(long, value_name = "N")]
-    record_game: Option<usize>,
-    /// With --record-game: evaluations of the reference
-    #[arg(long, value_name = "N", requires = "record_game")]
-    record_reference: Option<usize>,
-    /// Threads for coalitions [default: all cores]
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
-    /// Instruction set of the integer kernels [default: the best that this processor has]
-    #[arg(long, value_name = "NAME")]
-    isa: Option<Isa>,
-    /// Part of the frames that this machine does: I/N, I from 1 to N; `roadgaze merge` puts the parts together
-    #[arg(long, value_name = "I/N")]
-    shard: Option<Shard>,
-    /// Target profile: its threads and cores are used
-    #[arg(long, value_name = "FILE")]
-    target: Option<PathBuf>,
-    /// Run folder [default: runs/MODEL-DATA]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Continue a run that was cut off
-    #[arg(long)]
-    resume: bool,
-    /// Start anew where the run folder already holds a run
-    #[arg(long, conflicts_with = "resume")]
-    overwrite: bool,
-    /// Count frames that cannot be read instead of ending the run
-    #[arg(long)]
-    skip_bad: bool,
-    /// Write a manifest for the ONNX file of --model beside it, from its graph, and stop
-    #[arg(long)]
-    write_manifest: bool,
-    /// Print the plan with all its settings as TOML, and stop
-    #[arg(long, conflicts_with_all = ["write_manifest", "json", "live"])]
-    print_plan: bool,
-    /// Show the stream on the terminal: picture with attribution, delays, counters; q ends it
-    #[arg(long, conflicts_with = "json")]
-    live: bool,
-    /// Print summary.json instead of tables
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    feed: FeedArgs,
-}
 
 pub(super) fn execute(args: RunArgs) -> anyhow::Result<Outcome> {
     if args.live && !std::io::stdout().is_terminal() {
@@ -140,7 +44,7 @@ pub(super) fn execute(args: RunArgs) -> anyhow::Result<Outcome> {
     }
     let preload = args.feed.preload.or_else(|| recorded.as_ref()?.preload);
     let budgets = args.feed.budget.as_deref().map(Budgets::read).transpose()?;
-    let feed = args.feed.feed(recorded)?;
+    let mut feed = args.feed.feed(recorded)?;
     let live = feed.is_some();
     if live && (args.resume || plan.shard.is_some() || plan.record.frames > 0) {
         bail!(
@@ -162,6 +66,10 @@ pub(super) fn execute(args: RunArgs) -> anyhow::Result<Outcome> {
         if let Some(problem) = profile.bind() {
             super::tell(&format!("warning: {problem}"));
         }
+        if let Some(feed) = feed.as_mut().filter(|feed| feed.is_open_loop()) {
+            feed.threads.stream = profile.cores.stream;
+            feed.threads.explain = profile.cores.explain;
+        }
     }
     plan.model = plan.model_in_zoo();
     own_model::offer_manifest(&plan.model, args.json)?;
@@ -171,6 +79,10 @@ pub(super) fn execute(args: RunArgs) -> anyhow::Result<Outcome> {
         Some(_) => None,
         None => Some(open_source(&plan, &network, preload)?),
     };
+    if let Some(source) = source.as_ref().filter(|_| !args.says_how_many()) {
+        // nobody asked for the number that the built-in plan has
+        plan.frames = plan.frames.min(source.len().max(1));
+    }
     let signals = Arc::new(Signals::default());
     if args.overwrite {
         refuse_early(&plan, &network, source.as_deref(), &signals)?;
@@ -191,6 +103,7 @@ pub(super) fn execute(args: RunArgs) -> anyhow::Result<Outcome> {
         feed: feed.as_ref(),
         budgets: budgets.as_ref(),
         pictures: args.live,
+        service: Service::Whole,
     };
     let done = watch(&args, &job, &network, source.as_deref(), clock);
     let failed = done.as_ref().err().and_then(|error| error.downcast_ref::<RunError>());
@@ -366,83 +279,6 @@ fn tell_skipped(skipped: &[Skipped]) {
     for one in skipped {
         super::tell(&format!("  {one}"));
     }
-}
-
-fn plan(args: &RunArgs, recorded: Option<&RunPlan>) -> anyhow::Result<RunPlan> {
-    let mut plan = match (&args.plan, recorded) {
-        (_, Some(recorded)) => recorded.clone(),
-        (Some(path), None) => RunPlan::read(path)?,
-        (None, None) => RunPlan::built_in(),
-    };
-    set(&mut plan.model, args.model.clone());
-    set(&mut plan.data, args.data.clone());
-    set(&mut plan.frames, args.frames);
-    set(&mut plan.threads, args.threads);
-    set(&mut plan.target, args.explained_class);
-    set(&mut plan.shap.evaluations, args.shap_evals);
-    set(&mut plan.shap.seed, args.shap_seed);
-    set(&mut plan.shap.plans, args.shap_plans);
-    set(&mut plan.record.frames, args.record_game);
-    set(&mut plan.record.reference, args.record_reference);
-    set(&mut plan.shap.least_evaluations, args.shap_least);
-    if args.shap_precision.is_some() {
-        plan.shap.precision = args.shap_precision;
-    }
-    set(&mut plan.shap.grid, args.shap_grid);
-    set(&mut plan.shap.baseline, args.shap_baseline);
-    plan.shard = args.shard.or(plan.shard);
-    plan.skip_bad |= args.skip_bad;
-    if let Some(list) = &args.attribute {
-        plan.attribute = methods(list)?;
-        // whoever names the methods wants them on every frame
-        plan.shap.frames = 0;
-    }
-    set(&mut plan.shap.frames, args.shap_frames);
-    if let Some(output) = args.output {
-        plan.shap.output = output;
-        plan.gradcam.output = output;
-    }
-    if let Some(name) = &args.shap_estimator {
-        plan.shap.estimator = Estimator::from_name(name).with_context(|| {
-            let names: Vec<&str> = Estimator::ALL.iter().map(|e| e.name()).collect();
-            format!("--shap-estimator: one of {} expected, `{name}` found", names.join(", "))
-        })?;
-    }
-    Ok(plan)
-}
-
-fn target(name: &str) -> Result<Target, String> {
-    match name {
-        "predicted" => Ok(Target::Predicted),
-        "true" => Ok(Target::True),
-        _ => Err("predicted or true expected".to_owned()),
-    }
-}
-
-fn output(name: &str) -> Result<Output, String> {
-    [Output::Logit, Output::Probability]
-        .into_iter()
-        .find(|o| o.name() == name)
-        .ok_or_else(|| "logit or probability expected".to_owned())
-}
-
-fn set<T>(field: &mut T, value: Option<T>) {
-    if let Some(value) = value {
-        *field = value;
-    }
-}
-
-fn methods(list: &str) -> anyhow::Result<Vec<Method>> {
-    let mut methods = Vec::new();
-    for name in list.split(',').map(str::trim).filter(|n| !n.is_empty() && *n != "none") {
-        let method = Method::from_name(name).with_context(|| {
-            format!("--attribute: gradcam, kernel-shap or none expected, `{name}` found")
-        })?;
-        if !methods.contains(&method) {
-            methods.push(method);
-        }
-    }
-    Ok(methods)
 }
 
 /// A folder name that tells runs of other networks and data apart.

@@ -15,7 +15,7 @@ use models::zoo;
 
 use super::Outcome;
 use crate::clock::Clock;
-use crate::run::{Shard, Signals};
+use crate::run::{Shard, Signals, service};
 use crate::study::{self, Cell, Findings, State, StudyPlan, StudyProgress};
 
 /// Exit code after Ctrl-C, as shells have it.
@@ -83,13 +83,15 @@ pub(super) fn execute(args: &StudyArgs) -> anyhow::Result<Outcome> {
     }
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     let signals = Arc::new(Signals::default());
-    let mut failed = BTreeMap::new();
-    if !args.collect {
-        let mine = study::shard(cells.clone(), args.shard);
-        failed = work(&folder, &mine, &signals, args.json)?;
-        if let Some(shard) = args.shard {
-            return end_of_shard(shard, args, &folder, &mine, &failed, signals.stopped());
-        }
+    let mine = study::shard(cells.clone(), args.shard);
+    service::ready();
+    let worked =
+        if args.collect { Ok(BTreeMap::new()) } else { work(&folder, &mine, &signals, args.json) };
+    // not before the last run has ended, and also where one failed
+    service::stopping();
+    let failed = worked?;
+    if let Some(shard) = args.shard {
+        return end_of_shard(shard, args, &folder, &mine, &failed, signals.stopped());
     }
     study::collect(&folder, &plan, &cells, &failed)?.write(&folder)?;
     report(&folder, args.json)?;
@@ -98,6 +100,7 @@ pub(super) fn execute(args: &StudyArgs) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Stopped);
     }
     if let Some(pack) = &args.evidence {
+        service::more_time();
         let evidence = study::evidence::write(&folder, pack, &cells)?;
         super::tell(&format!("evidence: {} files in {}", evidence.files.len() + 1, pack.display()));
         super::tell(&anchor(pack)?);

@@ -161,8 +161,7 @@ impl Out {
     }
 
     fn event(&mut self, line: &Line, start: u64) -> McapResult<()> {
-        let micros: u64 = line.time.trim().parse().unwrap_or(0);
-        let at = start + micros * 1000;
+        let at = start.saturating_add(line.micros().saturating_mul(1000));
         let level = match line.level.as_str() {
             "error" => 4,
             "warn" => 3,

@@ -144,9 +144,19 @@ pub fn tables(stored: &Stored) -> Result<Vec<Table>, StoreError> {
             number("pixel_ratio_error", &explained, |(_, a)| {
                 a.ratio_error.map(|e| e.standard_error)
             }),
+            number("cross_fit", &explained, |(_, a)| a.ratio_error.and_then(|e| e.cross_fit)),
+            integer("sample_units", &explained, |(_, a)| {
+                a.ratio_error.and_then(|e| u32::try_from(e.units).ok())
+            }),
             text("undefined", &explained, |(_, a)| a.ratio.err().map(|u| u.name().to_owned())),
             number("ceiling", &explained, |(_, a)| Some(a.ceiling)),
             number("proportional", &explained, |(_, a)| a.proportional),
+            number("pointing", &explained, |(_, a)| a.localisation.map(|l| l.pointing)),
+            number("relevance_rank", &explained, |(_, a)| a.localisation.map(|l| l.relevance_rank)),
+            number("inside", &explained, |(_, a)| a.localisation.map(|l| l.inside)),
+            number("border", &explained, |(_, a)| a.localisation.map(|l| l.border)),
+            number("inside_area", &explained, |(_, a)| a.localisation.map(|l| l.inside_area)),
+            number("border_area", &explained, |(_, a)| a.localisation.map(|l| l.border_area)),
             integer("evaluations", &explained, |(_, a)| Some(a.evaluations)),
             integer("grid_rows", &explained, |(_, a)| Some(a.grid.0)),
             integer("grid_columns", &explained, |(_, a)| Some(a.grid.1)),

@@ -38,6 +38,10 @@ pub struct IntakeReport {
     pub stalls: u32,
     /// Times that the receiver had to find the next packet mark.
     pub resyncs: u64,
+    /// Frames that waited for room in the queue, where the camera keeps its own time: back-pressure of the pipeline.
+    pub held_up: u64,
+    /// How long they waited, all together.
+    pub held_up_for: Micros,
     /// Events by kind, in the order of [`Event::KINDS`].
     pub tally: Vec<u64>,
 }
@@ -55,8 +59,14 @@ pub struct Intake {
     bad: u64,
     /// Frames since the last good one that are known not to have been sent, or not to be wanted.
     known: u64,
+    /// Frames up to the newest one. The numbers of a link wrap, this does not.
+    due: u64,
+    /// The last one that is known not to have been sent: a second copy of it is not worked on either.
+    unsent: Option<u32>,
     stalls: u32,
     resyncs: u64,
+    held_up: u64,
+    held_up_for: Micros,
     /// Whether silence means something: in lockstep the camera waits for the pipeline, however long that takes.
     watches: bool,
     /// After the camera started anew: numbers up to here were seen from the one before.
@@ -76,8 +86,12 @@ impl Intake {
             size: None,
             bad: 0,
             known: 0,
+            due: 0,
+            unsent: None,
             stalls: 0,
             resyncs: 0,
+            held_up: 0,
+            held_up_for: Micros(0),
             watches: true,
             floor: None,
         }
@@ -133,6 +147,10 @@ impl Intake {
             }
             self.floor = None;
         }
+        if self.unsent == Some(sequence) {
+            self.counters.repeated += 1;
+            return None;
+        }
         let first = self.sequence.newest().is_none();
         let arrival = self.sequence.arrive(sequence);
         let missing = match arrival {
@@ -153,6 +171,7 @@ impl Intake {
                 return None;
             }
         };
+        self.due = self.due.saturating_add(missing).saturating_add(1);
         self.settle(missing, now);
         let expected = *self.size.get_or_insert((header.width, header.height));
         if expected != (header.width, header.height) {
@@ -182,10 +201,16 @@ impl Intake {
         self.alive(Input::Frame, now);
     }
 
-    /// From `since` to `now` the pipeline kept this end from listening, with a full queue or no slot: no silence of the
-    /// camera.
-    pub const fn held_up(&mut self, since: Micros, now: Micros) {
-        self.watchdog = self.watchdog.excused(now.since(since));
+    /// From `since` to `now` the pipeline kept this end from listening: no silence of the camera. `full`: a frame waited
+    /// for room in the queue.
+    pub const fn held_up(&mut self, since: Micros, now: Micros, full: bool) {
+        let deaf = now.since(since);
+        self.watchdog = self.watchdog.excused(deaf);
+        // a camera that the pipeline sets the pace of always waits
+        if full && self.watches {
+            self.held_up += 1;
+            self.held_up_for = self.held_up_for.after(deaf);
+        }
     }
 
     /// When silence would next change the condition of the camera.
@@ -209,6 +234,7 @@ impl Intake {
             // held back until a later frame had come: its gap is booked already
             self.take_back();
         }
+        self.unsent = Some(sequence);
         self.drop_frame(sequence, reason, now);
     }
 
@@ -221,15 +247,16 @@ impl Intake {
     /// Close the books after `total` frames were due.
     #[must_use]
     pub fn finish(mut self, total: u64, now: Micros) -> IntakeReport {
-        let seen = self.sequence.newest().map_or(0, |newest| u64::from(newest) + 1);
-        self.settle(total.saturating_sub(seen), now);
-        self.counters.frames_in = total.max(seen);
+        self.settle(total.saturating_sub(self.due), now);
+        self.counters.frames_in = total.max(self.due);
         IntakeReport {
             counters: self.counters,
             alarms: Ailment::ALL.map(|a| self.watch.raised_count(a)),
             alarm_frames: Ailment::ALL.map(|a| self.watch.frames(a)),
             stalls: self.stalls,
             resyncs: self.resyncs,
+            held_up: self.held_up,
+            held_up_for: self.held_up_for,
             tally: self.ring.tally().to_vec(),
         }
     }
@@ -300,7 +327,7 @@ mod tests {
             width: 4,
             height: 3,
         };
-        let mut bytes = vec![u8::try_from(sequence).unwrap(); header.packet_len()];
+        let mut bytes = vec![sequence.to_le_bytes()[0]; header.packet_len()];
         header.seal(&mut bytes).unwrap();
         bytes
     }
@@ -326,23 +353,27 @@ mod tests {
 
     #[test]
     fn a_pipeline_that_holds_the_feed_up_is_no_stall_of_the_camera() {
-        let stalls = |told: bool| {
+        let report = |told: bool, period: Option<Micros>| {
             let mut intake = Intake::new(&Scenario::default(), Micros(0));
-            intake.expect_period(Some(Micros(10_000)), Micros(0));
+            intake.expect_period(period, Micros(0));
             for n in 0..20_u32 {
                 let came = Micros(u64::from(n) * 100_000);
                 intake.packet(&packet(n), came);
                 // the queue was full for so long; the next frame waits at the camera's end
                 let room = came.after(Micros(95_000));
                 if told {
-                    intake.held_up(came, room);
+                    intake.held_up(came, room, n % 2 == 0);
                 }
                 intake.time(room);
             }
-            intake.finish(20, Micros(2_000_000)).stalls
+            intake.finish(20, Micros(2_000_000))
         };
-        assert_eq!(stalls(true), 0);
-        assert!(stalls(false) > 10, "the test would show nothing");
+        let period = Some(Micros(10_000));
+        let told = report(true, period);
+        assert_eq!((told.stalls, told.held_up, told.held_up_for), (0, 10, Micros(950_000)));
+        assert!(report(false, period).stalls > 10, "the test would show nothing");
+        // the pipeline sets the pace: it holds nobody up
+        assert_eq!(report(true, None).held_up, 0);
         // a frame for which there is no slot has come all the same
         let mut intake = Intake::new(&Scenario::default(), Micros(0));
         intake.expect_period(Some(Micros(10_000)), Micros(0));
@@ -379,5 +410,33 @@ mod tests {
         assert!(intake.packet(&packet(5), now).is_some());
         let counters = intake.finish(6, now).counters;
         assert_eq!((counters.dropped(), counters.dropped_by[DropReason::NoSlot as usize]), (1, 1));
+    }
+
+    #[test]
+    fn the_books_balance_where_the_numbers_wrap() {
+        let now = Micros(0);
+        let mut intake = Intake::new(&Scenario::default(), now);
+        // a camera that was on for years: 1 is lost behind the wrap
+        for n in [u32::MAX - 1, u32::MAX, 0, 2] {
+            assert!(intake.packet(&packet(n), now).is_some(), "{n}");
+        }
+        let mut counters = intake.finish(0, now).counters;
+        counters.processed = 4;
+        assert!(counters.balanced(), "{counters:?}");
+        assert_eq!(counters.frames_in, u64::from(u32::MAX) + 4);
+    }
+
+    #[test]
+    fn a_second_copy_of_a_frame_that_found_no_slot_is_not_worked_on() {
+        let now = Micros(0);
+        let mut intake = Intake::new(&Scenario::default(), now);
+        assert!(intake.packet(&packet(0), now).is_some());
+        intake.not_sent(1, DropReason::NoSlot, now);
+        assert!(intake.packet(&packet(1), now).is_none(), "it is booked already");
+        assert!(intake.packet(&packet(2), now).is_some());
+        let mut counters = intake.finish(3, now).counters;
+        counters.processed = 2;
+        assert!(counters.balanced(), "{counters:?}");
+        assert_eq!((counters.dropped(), counters.repeated), (1, 1));
     }
 }

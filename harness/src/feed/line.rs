@@ -207,10 +207,27 @@ impl Line {
         self.lock().pool.high_water()
     }
 
+    /// Whether the next frame that is offered will wait for room.
+    #[must_use]
+    pub fn blocks(&self) -> bool {
+        let state = self.lock();
+        state.policy == Policy::Block && state.queue.is_full()
+    }
+
     /// Policy of the queue.
     #[must_use]
     pub fn policy(&self) -> Policy {
         self.lock().policy
+    }
+}
+
+/// Closes a line when it goes, whatever the reason: whoever takes frames must not wait for a thread that panicked.
+#[derive(Debug)]
+pub(super) struct Closing<'a>(pub(super) &'a Line);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 

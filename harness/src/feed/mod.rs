@@ -16,6 +16,7 @@
 mod camera;
 mod filmed;
 pub mod intake;
+mod lateness;
 mod line;
 mod preload;
 mod receiver;

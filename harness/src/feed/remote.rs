@@ -11,6 +11,7 @@
 
 #[cfg(test)]
 mod link_tests;
+mod other_clock;
 mod receive;
 mod serve;
 

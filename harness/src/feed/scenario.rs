@@ -38,7 +38,7 @@ const MAX_JITTER: u32 = 10_000_000;
 #[non_exhaustive]
 pub enum ScenarioError {
     /// The file could not be read.
-    #[error("{path}: {source}")]
+    #[error("{path}: {source}; name a TOML file of a scenario, docs/camera.md has one")]
     File {
         /// Which.
         path: PathBuf,

@@ -11,7 +11,8 @@ use firmware_host::{
 use super::HostSlot;
 use super::filmed::Filmed;
 use super::intake::{Accepted, Intake, IntakeReport};
-use super::line::{Line, Waiting};
+use super::lateness::Lateness;
+use super::line::{Closing, Line, Waiting};
 use super::scenario::{Scenario, ScenarioError};
 use super::timing::Timing;
 use crate::clock::Clock;
@@ -74,7 +75,7 @@ pub struct FilmReport {
     /// Frames that each fault of the scenario struck.
     pub struck: Vec<u64>,
     /// Frames that left the simulated camera later than its own clock and faults say, because rendering
-    /// was too slow: then the load was not the stated one.
+    /// was too slow: then the load was not the stated one. Time in a full queue is not in it: that is `intake.held_up`.
     pub camera_late: u64,
     /// The longest such delay.
     pub camera_late_worst: Micros,
@@ -83,9 +84,6 @@ pub struct FilmReport {
     /// Numbers of the frames that could not be read, with the reason.
     pub bad: Vec<(u32, String)>,
 }
-
-/// A frame that leaves later than this after its time counts as late by the camera's own fault.
-const CAMERA_SLACK: Micros = Micros(2000);
 
 /// Film to the end, until `stop`, or until the pipeline leaves; closes the line.
 ///
@@ -96,9 +94,8 @@ pub fn stream(
     line: &Line,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<FilmReport, FilmError> {
-    let result = Stream::new(filming, line).and_then(|stream| stream.run(stop));
-    line.close();
-    result
+    let _closing = Closing(line);
+    Stream::new(filming, line).and_then(|stream| stream.run(stop))
 }
 
 struct Stream<'a> {
@@ -106,6 +103,7 @@ struct Stream<'a> {
     line: &'a Line,
     injector: FaultInjector<Filmed<'a>, Vec<u8>>,
     intake: Intake,
+    lateness: Lateness,
     report: FilmReport,
     scratch: Vec<u8>,
     bad_seen: usize,
@@ -127,7 +125,8 @@ impl<'a> Stream<'a> {
         let report = FilmReport { struck: vec![0; faults], ..FilmReport::default() };
         let intake = Intake::new(scenario, clock.now());
         let intake = if timing.is_some() { intake } else { intake.without_watchdog() };
-        Ok(Self { filming, line, injector, intake, report, scratch: Vec::new(), bad_seen: 0 })
+        let (lateness, scratch) = (Lateness::default(), Vec::new());
+        Ok(Self { filming, line, injector, intake, lateness, report, scratch, bad_seen: 0 })
     }
 
     fn run(mut self, stop: &(dyn Fn() -> bool + Sync)) -> Result<FilmReport, FilmError> {
@@ -179,6 +178,8 @@ impl<'a> Stream<'a> {
         let bad = &self.injector.source().bad;
         self.report.bad = bad.iter().map(|(sequence, e)| (*sequence, e.to_string())).collect();
         self.report.intake = self.intake.finish(total, now);
+        self.report.camera_late = self.lateness.frames;
+        self.report.camera_late_worst = self.lateness.worst;
         self.report.slots_high_water = line.high_water();
         Ok(self.report)
     }
@@ -208,11 +209,7 @@ impl<'a> Stream<'a> {
         if self.filming.pace == Pace::Lockstep {
             return;
         }
-        let late = clock.now().since(delivered.at);
-        if late > CAMERA_SLACK {
-            self.report.camera_late += 1;
-            self.report.camera_late_worst = self.report.camera_late_worst.max(late);
-        }
+        self.lateness.ready(delivered.at, clock.now());
         while go_on() {
             let now = clock.now();
             let left = delivered.at.since(now);
@@ -254,9 +251,13 @@ impl<'a> Stream<'a> {
         let shot = self.injector.source().shot(sequence);
         let (truth, capture) =
             shot.map_or((None, Micros(0)), |s| (Some(s.truth.clone()), s.capture));
-        let arrived = clock.now();
+        let (waits, arrived) = (line.blocks(), clock.now());
         let dropped = line.offer(Waiting { slot, accepted, truth, capture, arrived }, go_on);
-        self.intake.held_up(arrived, clock.now());
+        let now = clock.now();
+        self.intake.held_up(arrived, now, waits);
+        if waits {
+            self.lateness.held_up(arrived, now);
+        }
         if let Some(dropped) = dropped {
             let reason = if go_on() { DropReason::QueueFull } else { DropReason::Cut };
             self.intake.drop_frame(dropped, reason, clock.now());

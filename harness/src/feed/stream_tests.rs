@@ -1,5 +1,8 @@
 //! Tests of the whole feed: books, policies, faults, replay.
 
+mod back_pressure;
+mod failure;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

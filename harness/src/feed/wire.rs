@@ -160,12 +160,13 @@ pub fn end_bytes(total: u64) -> Vec<u8> {
 /// Read the end.
 ///
 /// # Errors
-/// If the bytes are not the end, or damaged.
+/// If the bytes are not the end, damaged, or tell of more frames than have a number.
 pub fn parse_end(bytes: &[u8]) -> Result<u64, WireError> {
     let mut reader = open(bytes, "end", *b"RGZE")?;
     reader
         .array()
         .map(u64::from_le_bytes)
+        .filter(|&total| total <= u64::from(u32::MAX))
         .ok_or(WireError::Kind { what: "end", found: bytes.len() })
 }
 
@@ -354,6 +355,7 @@ mod tests {
             Err(WireError::Size { .. })
         ));
         assert!(matches!(parse_end(&good), Err(WireError::Kind { .. })));
+        assert!(matches!(parse_end(&end_bytes(u64::MAX)), Err(WireError::Kind { .. })));
     }
 
     proptest! {

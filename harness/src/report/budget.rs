@@ -30,7 +30,7 @@ use crate::telemetry::device::{DeviceSample, throttled};
 #[non_exhaustive]
 pub enum BudgetError {
     /// The file could not be read.
-    #[error("{path}: {source}")]
+    #[error("{path}: {source}; name a TOML file of budgets, docs/camera.md has one")]
     File {
         /// Which.
         path: PathBuf,

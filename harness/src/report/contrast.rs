@@ -6,6 +6,11 @@ pub(crate) fn contrast(a: &str, b: &str) -> f64 {
     (a.max(b) + 0.05) / (a.min(b) + 0.05)
 }
 
+/// Light of a channel of sRGB, both 0 to 1.
+pub(super) fn linear(value: f64) -> f64 {
+    if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+}
+
 /// Relative luminance.
 fn luminance(colour: &str) -> f64 {
     let digits = colour.trim_start_matches('#');
@@ -13,8 +18,7 @@ fn luminance(colour: &str) -> f64 {
     let channel = |i: usize| {
         // one digit stands for two of its kind
         let text = digits[i * each..(i + 1) * each].repeat(2 / each);
-        let value = f64::from(u8::from_str_radix(&text, 16).unwrap()) / 255.0;
-        if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        linear(f64::from(u8::from_str_radix(&text, 16).unwrap()) / 255.0)
     };
     0.2126 * channel(0) + 0.7152 * channel(1) + 0.0722 * channel(2)
 }

@@ -7,6 +7,7 @@ use plotters::prelude::{
 use super::ReportError;
 use super::chart::labels;
 use super::mark_rows::{Mark, Row, arranged};
+use super::name_colours::name_colours;
 use super::plot::{Area, INK, PALETTE, draw, mesh};
 
 /// Values with their intervals, drawn.
@@ -75,6 +76,7 @@ pub fn rows(
         .chain(line);
     let (low, high) = range(seen);
     let arranged = arranged(marks);
+    let colours = name_colours(arranged.colours.iter().map(String::as_str));
     let lane = if marks.len() > MANY { NARROW_LANE } else { LANE };
     let places = placed(&arranged.rows, lane);
     let longest = places.iter().flat_map(|p| &p.name).map(|line| line.chars().count()).max();
@@ -118,7 +120,8 @@ pub fn rows(
         }
         for (row, place) in arranged.rows.iter().zip(&places) {
             for ((colour, mark), y) in row.marks.iter().zip(place.lanes(row.marks.len(), lane)) {
-                let colour = PALETTE[*colour];
+                // without groups one colour for all
+                let colour = PALETTE[colours.get(*colour).copied().unwrap_or(0)];
                 if let Some([from, to]) = mark.ends {
                     let stroke = colour.stroke_width(if lane == LANE { 3 } else { 2 });
                     let whisker = LineSeries::new([(from, y), (to, y)], stroke);
@@ -230,6 +233,7 @@ pub fn lines(
     let (y_low, y_high) = range(points().flat_map(|p| p.2.unwrap_or([p.1; 2])).chain(mark));
     let told =
         format!("{title}; {} by {}: {}", axes[1], axes[0], told_lines(lines, y_high - y_low));
+    let colours = name_colours(lines.iter().map(|line| line.name.as_str()));
     draw(name, &told, 560, 340, |root| {
         let mut chart = ChartBuilder::on(root)
             .margin(8)
@@ -245,8 +249,8 @@ pub fn lines(
         }
         // whiskers beside each other, not on top of each other
         let step = (x_high - x_low) * 0.008;
-        for (i, line) in lines.iter().enumerate() {
-            let colour = PALETTE[i % PALETTE.len()];
+        for (i, (line, colour)) in lines.iter().zip(colours).enumerate() {
+            let colour = PALETTE[colour];
             let aside = (i as f64 - (lines.len() as f64 - 1.0) / 2.0) * step;
             let at = |x: f64| x + aside;
             for (x, _, ends) in &line.points {
@@ -265,10 +269,10 @@ pub fn lines(
     })
 }
 
-/// The i-th colour of [`rows`] and [`lines`], for a legend beside them.
+/// The colours of names in [`rows`] and [`lines`], for a legend beside them.
 #[must_use]
-pub fn colour(i: usize) -> String {
-    super::plot::colour(i)
+pub fn colours(names: &[String]) -> Vec<String> {
+    name_colours(names.iter().map(String::as_str)).into_iter().map(super::plot::colour).collect()
 }
 
 /// Values with names and intervals; of many, the lowest and the highest.

@@ -4,12 +4,15 @@
 
 pub mod budget;
 pub mod chart;
+#[cfg(test)]
+mod colour_distance;
 pub mod comparison;
 #[cfg(test)]
 pub(crate) mod contrast;
 mod gallery;
 pub mod interval_chart;
 pub mod mark_rows;
+mod name_colours;
 mod page;
 mod picture;
 mod plot;

@@ -11,6 +11,7 @@ use plotters::prelude::{
 };
 
 use super::ReportError;
+use super::name_colours::name_colours;
 
 /// Stands for the colour of text on the page.
 pub(super) const INK: RGBColor = RGBColor(1, 2, 3);
@@ -49,7 +50,10 @@ pub(super) fn ratio_histogram(
     title: &str,
     groups: &[(String, Vec<f64>)],
 ) -> Result<String, ReportError> {
-    let groups: Vec<&(String, Vec<f64>)> = groups.iter().filter(|(_, v)| !v.is_empty()).collect();
+    // before those without frames are left out, which differ from method to method
+    let colours = name_colours(groups.iter().map(|(group, _)| group.as_str()));
+    let (groups, colours): (Vec<&(String, Vec<f64>)>, Vec<usize>) =
+        groups.iter().zip(colours).filter(|((_, values), _)| !values.is_empty()).unzip();
     let Some(last) = groups.len().checked_sub(1) else { return Ok(String::new()) };
     let shares: Vec<Vec<f64>> = groups.iter().map(|(_, values)| shares(values)).collect();
     let top = shares.iter().flatten().copied().fold(0.05, f64::max) * 1.1;
@@ -67,7 +71,7 @@ pub(super) fn ratio_histogram(
             let is_last = i == last;
             let (area, below) = rest.split_vertically(if is_last { STRIP + AXIS } else { STRIP });
             rest = below;
-            let colour = PALETTE[i % PALETTE.len()];
+            let colour = PALETTE[colours[i]];
             let mut chart = ChartBuilder::on(&area)
                 .margin_top(22)
                 .margin_right(10)

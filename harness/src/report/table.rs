@@ -168,6 +168,14 @@ pub(super) fn feed_lines(feed: &Value) -> Vec<String> {
         text("camera_late"),
         text("camera_late_worst_ms"),
     )];
+    // runs of earlier versions do not tell
+    if feed["held_up"].as_u64().is_some_and(|frames| frames > 0) {
+        lines.push(format!(
+            "the full queue held {} frames up, {} ms in all: the pipeline's time, not the camera's",
+            text("held_up"),
+            text("held_up_ms"),
+        ));
+    }
     let p99 = |name: &str| {
         let of = &feed[name];
         of["p99"].as_f64().map(|p99| format!("p99 {p99:.1} ms, n {}", of["n"]))
@@ -311,5 +319,15 @@ mod tests {
         assert_eq!(frames_line(41, 40, 1), "41 in = 40 processed + 1 dropped");
         let early = "41 asked for = 7 processed + 0 dropped + 34 not reached";
         assert_eq!(frames_line(41, 7, 0), early);
+    }
+
+    #[test]
+    fn time_in_a_full_queue_has_a_line_of_its_own() {
+        let mut feed = serde_json::json!({ "pace": "realtime", "camera_late": 0 });
+        let told = |feed: &Value| feed_lines(feed).join("\n").contains("held 7 frames up, 95.5 ms");
+        assert!(!told(&feed));
+        feed["held_up"] = 7.into();
+        feed["held_up_ms"] = 95.5.into();
+        assert!(told(&feed), "{:?}", feed_lines(&feed));
     }
 }

@@ -3,46 +3,47 @@
 //! The one module that knows all the others.
 
 mod deadlines;
+mod error;
 mod explain;
+mod facts;
 mod live;
 pub mod machine;
 mod plan;
-mod service;
+mod progress;
+pub(crate) mod service;
 mod signals;
 mod target;
 mod threads;
 
 pub use crate::store::Shard;
+pub use error::RunError;
 pub use explain::{ExplainError, Explainer};
 pub use live::{ExplainWhen, Feed, FeedPace, Recorded, Replay, ReplayError, Sameness};
 pub use plan::{Method, PlanError, RunPlan, ShapSettings, Target};
+pub use progress::{LastFrame, Progress, Shown, ShownMap};
+pub use service::Service;
 pub use signals::Signals;
 pub use target::{CoreProfile, TargetProfile};
 pub use threads::ThreadSettings;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use datasets::folder::OpenOptions;
 use datasets::source::{FrameSource, SourceError};
 use firmware_host::{Counters, DropReason, Event, Micros};
-use image::RgbImage;
-use models::engine::Isa;
-use models::{ModelError, Network};
+use models::Network;
 
 use self::deadlines::Deadlines;
+use self::facts::{decides_results, describe};
 use self::live::{Live, LiveEnd};
-use crate::attribution::AttributionError;
-use crate::clock::{self, Clock};
-use crate::feed::remote::LinkFailure;
-use crate::feed::{self, FilmError, Receiver, SLOTS, ScenarioError};
+use crate::clock::Clock;
+use crate::feed::{self, Receiver, SLOTS};
 use crate::report::budget::{Budgets, Verdict, judge};
 use crate::report::{self, ReportError, Summary};
-use crate::store::kernels::{self, INTEGER_KERNELS};
-use crate::store::{
-    AttributionRow, DROPPED, FrameRow, RunStore, Stage, StoreError, Stored, VERDICT,
-};
+use crate::store::kernels::INTEGER_KERNELS;
+use crate::store::{DROPPED, FrameRow, RunStore, Stage, Stored, VERDICT};
 use crate::telemetry;
 use crate::telemetry::device::Sampler;
 
@@ -51,138 +52,6 @@ pub const TELEMETRY: &str = "telemetry.defmt";
 
 /// Folder of the recorded games inside a run folder.
 pub const GAMES: &str = "games";
-
-/// Why a run could not be started or ended early.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RunError {
-    /// The plan is not usable.
-    #[error(transparent)]
-    Plan(#[from] PlanError),
-    /// The network could not be loaded.
-    #[error(transparent)]
-    Model(#[from] ModelError),
-    /// The data set could not be read.
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    /// The explanation that was asked for is not possible.
-    #[error(transparent)]
-    Attribution(AttributionError),
-    /// A frame could not be explained.
-    #[error("frame {position}: {source}")]
-    Explain {
-        /// Position of the frame.
-        position: u32,
-        /// What went wrong.
-        source: ExplainError,
-    },
-    /// The scenario is not usable.
-    #[error(transparent)]
-    Scenario(#[from] ScenarioError),
-    /// The camera elsewhere could not be used.
-    #[error(transparent)]
-    Link(#[from] LinkFailure),
-    /// The run could not be stored.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The report could not be written.
-    #[error(transparent)]
-    Report(#[from] ReportError),
-    /// A file of the run could not be written.
-    #[error("{path}: {source}; free space or choose another folder with --out")]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A thread of the run ended by a panic.
-    #[error("the {0} thread failed; this is a bug in roadgaze")]
-    Thread(&'static str),
-    /// The books do not balance.
-    #[error(
-        "{frames_in} frames in, but {processed} processed and {dropped} dropped; this is a bug in roadgaze"
-    )]
-    Unbalanced {
-        /// Frames due.
-        frames_in: u64,
-        /// Frames stored.
-        processed: u64,
-        /// Frames dropped.
-        dropped: u64,
-    },
-}
-
-impl From<FilmError> for RunError {
-    fn from(error: FilmError) -> Self {
-        match error {
-            FilmError::Source(source) => Self::Source(source),
-            FilmError::Scenario(source) => Self::Scenario(source),
-        }
-    }
-}
-
-/// What is known while the run goes on, for whoever shows progress.
-#[derive(Clone, Debug, Default)]
-pub struct Progress {
-    /// Frames stored, those of an earlier part included.
-    pub stored: u64,
-    /// Frames asked for; 0 if only the camera knows.
-    pub asked: u64,
-    /// Frames that were due up to the last one stored.
-    pub due: u64,
-    /// Frames of this part classified rightly.
-    pub correct: u64,
-    /// Frames of this part.
-    pub here: u64,
-    /// Sum and number of the pixel ratios of this part, corrected where they can be, by method.
-    pub ratios: BTreeMap<String, (f64, u64)>,
-    /// The frame that was stored last.
-    pub last: Option<LastFrame>,
-    /// Its picture, if the job asks for pictures.
-    pub shown: Option<Shown>,
-}
-
-/// A picture with its newest map, to be looked at.
-#[derive(Clone, Debug)]
-pub struct Shown {
-    /// The picture.
-    pub image: Arc<RgbImage>,
-    /// `GradCAM` if there is one, else Kernel SHAP.
-    pub map: Option<ShownMap>,
-}
-
-/// A map over a picture.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ShownMap {
-    /// Rows and columns.
-    pub grid: (u16, u16),
-    /// Attribution of each cell, row by row.
-    pub values: Vec<f32>,
-}
-
-impl ShownMap {
-    fn of(row: &AttributionRow) -> Self {
-        Self { grid: row.grid, values: row.map.clone() }
-    }
-}
-
-/// What became of a frame, in short.
-#[derive(Clone, Debug)]
-pub struct LastFrame {
-    /// Position in the data set.
-    pub position: u32,
-    /// True class.
-    pub truth: u16,
-    /// Class with the highest logit.
-    pub predicted: u16,
-    /// Its softmax probability.
-    pub confidence: f32,
-    /// Pixel ratio by method, where there is one.
-    pub ratios: Vec<(String, f64)>,
-    /// From the scheduled capture to the class, or to all results where there is no such time.
-    pub delay: Option<Micros>,
-}
 
 /// Where a run gets its frames, its network and its orders from.
 #[derive(Debug)]
@@ -201,13 +70,24 @@ pub struct Job<'a> {
     pub budgets: Option<&'a Budgets>,
     /// Whether whoever watches wants pictures.
     pub pictures: bool,
+    /// Whether its beginning and end are those of the command, for the service manager.
+    pub service: Service,
 }
 
 impl<'a> Job<'a> {
     /// A run from its beginning, in lockstep, of every frame as it is.
     #[must_use]
     pub const fn plain(plan: &'a RunPlan, folder: &'a Path, signals: &'a Arc<Signals>) -> Self {
-        Self { plan, folder, resume: false, signals, feed: None, budgets: None, pictures: false }
+        Self {
+            plan,
+            folder,
+            resume: false,
+            signals,
+            feed: None,
+            budgets: None,
+            pictures: false,
+            service: Service::Whole,
+        }
     }
 }
 
@@ -361,7 +241,7 @@ fn stream(
         let mut progress = Progress { stored: before, ..Progress::default() };
         progress.asked = before + positions.len() as u64;
         show(&progress);
-        service::ready();
+        job.service.ready(progress.stored, progress.asked);
         let mut failure = None;
         for delivery in &arriving {
             if stop() {
@@ -404,9 +284,9 @@ fn stream(
             progress.due = progress.stored;
             progress.picture(job, &received.image, &row);
             show(&progress);
-            service::alive(progress.stored, progress.asked);
+            job.service.alive(progress.stored, progress.asked);
         }
-        service::stopping();
+        job.service.stopping(stop());
         // a camera that still films finds nobody listening and ends
         drop((arriving, give_back));
         let camera = camera.join().map_err(|_panic| RunError::Thread("camera"))?;
@@ -432,46 +312,6 @@ fn stream(
     })
 }
 
-impl Progress {
-    fn take(&mut self, row: &FrameRow) {
-        self.stored += 1;
-        self.here += 1;
-        self.correct += u64::from(row.correct());
-        let ratios = row.attributions.iter().filter_map(|a| Some((a.method.clone(), a.shown()?)));
-        let ratios: Vec<(String, f64)> = ratios.collect();
-        row.attributions.iter().for_each(|a| self.take_explanation(a));
-        self.last = Some(LastFrame {
-            position: row.position,
-            truth: row.class,
-            predicted: row.top5.first().copied().unwrap_or(u16::MAX),
-            confidence: row.confidence,
-            ratios,
-            delay: [Stage::Decision, Stage::EndToEnd]
-                .iter()
-                .find_map(|wanted| row.stages.iter().find(|(stage, _)| stage == wanted))
-                .map(|(_, micros)| Micros(*micros)),
-        });
-    }
-
-    /// The picture of the frame that was taken last; copied only if somebody wants to see it.
-    fn picture(&mut self, job: &Job<'_>, image: &RgbImage, row: &FrameRow) {
-        if job.pictures {
-            let map = row.attributions.first().map(ShownMap::of);
-            self.shown = Some(Shown { image: Arc::new(image.clone()), map });
-        }
-    }
-}
-
-impl Progress {
-    fn take_explanation(&mut self, row: &AttributionRow) {
-        if let Some(ratio) = row.shown() {
-            let (sum, count) = self.ratios.entry(row.method.clone()).or_default();
-            *sum += ratio;
-            *count += 1;
-        }
-    }
-}
-
 /// Tell the device's log what became of a frame that is about to be stored.
 fn note(row: &FrameRow, sequence: u32, deadlines: &mut Deadlines) {
     deadlines.judge(sequence, &row.stages);
@@ -485,62 +325,6 @@ fn note(row: &FrameRow, sequence: u32, deadlines: &mut Deadlines) {
         let taken = Micros(time(Stage::Gradcam).0 + time(Stage::KernelShap).0);
         Event::Explained { sequence, evaluations, taken }.log();
     }
-}
-
-/// Settings and hashes that must not change when a run is resumed.
-fn decides_results(name: &str) -> bool {
-    name.starts_with("set.") || (name.starts_with("hash.") && name != "hash.executable")
-}
-
-fn describe(
-    job: &Job<'_>,
-    network: &Network,
-    source: Option<&dyn FrameSource>,
-    explainer: &Explainer,
-    asked: usize,
-) -> BTreeMap<String, String> {
-    let text = |value: &str| serde_json::Value::from(value).to_string();
-    let mut all = BTreeMap::new();
-    for (name, value) in job.plan.settings() {
-        all.insert(format!("set.{name}"), value.to_string());
-    }
-    all.insert("hash.model".to_owned(), text(network.sha256()));
-    if let Some(source) = source {
-        all.insert("hash.data".to_owned(), text(&source.content_hash()));
-        all.insert("data.name".to_owned(), text(&source.name()));
-    }
-    if let Some(feed) = job.feed {
-        let scenario = serde_json::to_string(&feed.scenario).unwrap_or_default();
-        all.insert("feed.scenario".to_owned(), scenario);
-        all.insert("feed.pace".to_owned(), text(&feed.pace_name()));
-        if let Some(count) = feed.preload {
-            all.insert("feed.preload".to_owned(), count.to_string());
-        }
-        if let Some(replay) = &feed.replay {
-            let run = replay.run().display().to_string();
-            all.insert("feed.replay_of".to_owned(), text(&run));
-        }
-    }
-    if let Some(hash) = explainer.plan_hash() {
-        all.insert("hash.plan".to_owned(), text(hash));
-    }
-    let executable = std::env::current_exe()
-        .and_then(|path| telemetry::file_hash(&path))
-        .unwrap_or_else(|_| "unknown".to_owned());
-    all.insert("hash.executable".to_owned(), text(&executable));
-    let names = source.map_or(&[][..], |source| source.class_names());
-    all.insert("class_names".to_owned(), serde_json::json!(names).to_string());
-    all.insert("frames.asked".to_owned(), asked.to_string());
-    let share = network.info().integer_mac_share;
-    all.insert("integer_mac_share".to_owned(), serde_json::json!(share).to_string());
-    all.insert("model.macs".to_owned(), network.info().macs.to_string());
-    all.insert("started_unix".to_owned(), clock::unix_seconds().to_string());
-    for (name, value) in machine::facts() {
-        all.insert(format!("machine.{name}"), text(&value));
-    }
-    let isa = network.integer_kernels().map_or(kernels::NONE, Isa::name);
-    all.insert(INTEGER_KERNELS.to_owned(), text(isa));
-    all
 }
 
 /// Open a data set by its name, for example `synthetic:CF/test`, or a folder of pictures with masks.

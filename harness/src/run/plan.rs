@@ -16,7 +16,10 @@ use crate::store::Shard;
 #[non_exhaustive]
 pub enum PlanError {
     /// The file could not be read.
-    #[error("{path}: {source}")]
+    #[error(
+        "{path}: {source}; expected a plan or a target profile, a TOML file, or a command that \
+         `roadgaze --help` lists"
+    )]
     File {
         /// Which.
         path: PathBuf,

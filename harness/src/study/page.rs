@@ -236,7 +236,7 @@ mod tests {
 
     use super::*;
     use crate::report::contrast::{contrast, property, roots, rules};
-    use crate::report::interval_chart::colour;
+    use crate::report::interval_chart::colours;
     use crate::study::finding::{self, FINDINGS_SCHEMA, Figure};
 
     fn table_of(name: &str, rows: usize) -> Table {
@@ -347,9 +347,10 @@ mod tests {
         let mut findings = findings();
         let figures = &mut findings.findings[0].figures;
         let Figure::Intervals { marks, .. } = &mut figures[1] else { panic!("no intervals") };
-        *marks = ["GradCAM", "Kernel SHAP"].map(|m| mark(&format!("net, {m}"), m)).to_vec();
+        let methods = ["GradCAM", "Kernel SHAP"];
+        *marks = methods.map(|m| mark(&format!("net, {m}"), m)).to_vec();
         let text = html(&Book::default(), &findings).unwrap();
-        let first = colour(0);
+        let first = &colours(&methods.map(str::to_owned))[0];
         let legend = format!(
             "<div class=\"legend\"><span>in a row from top to bottom:</span><span class=\"key\"><span class=\"dot\" \
              style=\"background:{first}\"></span>GradCAM</span>"

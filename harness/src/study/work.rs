@@ -11,7 +11,7 @@ use super::StudyError;
 use super::cell::Cell;
 use super::import;
 use crate::clock::Clock;
-use crate::run::{self, Job, RunPlan, Signals};
+use crate::run::{self, Job, RunPlan, Service, Signals};
 use crate::store::{FILE_NAME, StoreError, Stored};
 
 /// How far a cell is.
@@ -165,8 +165,9 @@ pub fn work(
             });
         };
         tell(before, cell.plan.frames as u64);
+        let service = Service::Part { number, of: todo.len() };
         let result = network_of(cell, &mut loaded).and_then(|network| {
-            run_cell(&folder.join(&cell.id), cell, network, signals, &mut tell)
+            run_cell(&folder.join(&cell.id), cell, network, signals, service, &mut tell)
         });
         states[i] = match result {
             Ok(()) => state(folder, cell)?,
@@ -201,10 +202,11 @@ fn run_cell(
     cell: &Cell,
     network: &Network,
     signals: &Arc<Signals>,
+    service: Service,
     tell: &mut dyn FnMut(u64, u64),
 ) -> Result<(), StudyError> {
     let source = run::open_source(&cell.plan, network).map_err(run::RunError::from)?;
-    let job = Job { resume: true, ..Job::plain(&cell.plan, folder, signals) };
+    let job = Job { resume: true, service, ..Job::plain(&cell.plan, folder, signals) };
     run::run(&job, network, Some(source.as_ref()), &mut |p| tell(p.stored, p.asked))?;
     Ok(())
 }

@@ -16,7 +16,7 @@ use super::{executable_hash_path, file_hash};
 #[non_exhaustive]
 pub enum DecodeError {
     /// A file could not be read.
-    #[error("{path}: {source}")]
+    #[error("{path}: {source}; name the telemetry.defmt of a run, and the program that wrote it")]
     File {
         /// Which.
         path: PathBuf,
@@ -53,12 +53,22 @@ pub enum DecodeError {
 pub struct Line {
     /// `trace` to `error`; empty for plain prints.
     pub level: String,
-    /// Microseconds since the start of the run, as written by the device.
+    /// Seconds since the start of the run with six decimals, as `defmt-print` shows them; empty if there is no time.
     pub time: String,
     /// `file:line` where the executable has full debug information, else empty.
     pub place: String,
     /// The message.
     pub message: String,
+}
+
+impl Line {
+    /// Microseconds since the start of the run; 0 if there is no time.
+    #[must_use]
+    pub fn micros(&self) -> u64 {
+        let (seconds, micros) = self.time.split_once('.').unwrap_or((self.time.as_str(), ""));
+        let number = |digits: &str| digits.parse::<u64>().unwrap_or(0);
+        number(seconds).saturating_mul(1_000_000).saturating_add(number(micros))
+    }
 }
 
 /// All events of a log.
@@ -169,6 +179,10 @@ mod tests {
         assert!(decoded.lines[7].message.contains("sequence: 7"), "{:?}", decoded.lines[7]);
         assert_eq!(decoded.lines[50].level, "warn");
         assert!(decoded.lines[50].message.contains("QueueFull"));
+        for line in &decoded.lines {
+            let micros = line.micros();
+            assert_eq!(line.time, format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000));
+        }
 
         // a cut in the middle of a frame costs that frame alone
         let bytes = fs::read(&log_path).unwrap();

@@ -129,6 +129,9 @@ impl Expression {
                         product.bias[n] = to_i32(sum)?;
                     }
                 }
+                if !product.fits() {
+                    return None;
+                }
                 Some(self.with_form(Form::Product { product, limits: Limits::NONE }))
             }
             _ => None,

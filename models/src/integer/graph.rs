@@ -93,7 +93,12 @@ impl<'g> Graph<'g> {
             None => 0,
             Some(name) => {
                 let tensor = self.tensors.get(name).copied()?;
-                let value = crate::topology::floats(tensor)?.values.first().copied()?;
+                let values = crate::topology::floats(tensor)?.values;
+                let value = *values.first()?;
+                // scales that are equal do not make zero points so
+                if values.iter().any(|other| *other != value) {
+                    return None;
+                }
                 let shift = match tensor.data_type {
                     element::UINT8 => 0.0,
                     element::INT8 => 128.0,
@@ -195,6 +200,16 @@ pub(crate) fn integer(node: &pb::NodeProto, name: &str) -> Option<i64> {
 /// A number attribute.
 pub(crate) fn number(node: &pb::NodeProto, name: &str) -> Option<f32> {
     node.attribute.iter().find(|a| a.name == name).map(|a| a.f)
+}
+
+/// A list of sizes that may be left out; what is there has to be sizes.
+pub(crate) fn optional_sizes(
+    node: &pb::NodeProto,
+    name: &str,
+) -> Result<Option<Vec<usize>>, String> {
+    let Some(attribute) = node.attribute.iter().find(|a| a.name == name) else { return Ok(None) };
+    let expected = || format!("{name}: expected sizes, found {:?}", attribute.ints);
+    sizes(node, name).map(Some).ok_or_else(expected)
 }
 
 /// A list of sizes.

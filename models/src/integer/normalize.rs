@@ -54,6 +54,11 @@ impl Writer {
         let output = node.output.first().filter(|o| !o.is_empty())?.clone();
         let input = |i: usize| node.input.get(i).filter(|s| !s.is_empty()).cloned();
         let op = node.op_type.as_str();
+        // the nodes that follow have channels first
+        let last = node.attribute.iter().find(|a| a.name == "channels_last").map_or(0, |a| a.i);
+        if last != 0 {
+            return None;
+        }
         if op == "QLinearConv" || op == "QGemm" {
             // a, scale, zero, b, scale, zero, then y scale, y zero, bias; QGemm has the bias first
             let (bias, y) = if op == "QGemm" { (6, 7) } else { (8, 6) };
@@ -91,10 +96,6 @@ impl Writer {
             return Some(());
         }
         let (_, name) = UNARY.iter().find(|(q, _)| *q == op)?;
-        let last = node.attribute.iter().find(|a| a.name == "channels_last").map_or(0, |a| a.i);
-        if last != 0 {
-            return None;
-        }
         let scale = input(3)?;
         let x = self.dequantized(&output, "x", [input(0)?, input(1)?, input(2)?], None);
         let mut attributes = node.attribute.clone();
@@ -194,6 +195,32 @@ fn axis_attribute(axis: i64) -> pb::AttributeProto {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nodes_with_channels_last_stay_as_they_are() {
+        let inputs = ["x", "sx", "zx", "w", "sw", "zw", "sy", "zy"];
+        let graph = |last: i64| {
+            let attribute = pb::AttributeProto {
+                name: "channels_last".to_owned(),
+                i: last,
+                r#type: 2,
+                ..Default::default()
+            };
+            let node = pb::NodeProto {
+                op_type: "QLinearConv".to_owned(),
+                input: inputs.map(str::to_owned).to_vec(),
+                output: vec!["y".to_owned()],
+                attribute: vec![attribute],
+                ..Default::default()
+            };
+            let mut graph = pb::GraphProto { node: vec![node], ..Default::default() };
+            normalize(&mut graph);
+            graph.node.iter().map(|n| n.op_type.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(graph(1), ["QLinearConv"]);
+        let (codes, result) = ("DequantizeLinear", "QuantizeLinear");
+        assert_eq!(graph(0), [codes, codes, "Conv", result]);
+    }
 
     #[test]
     fn the_bias_of_a_gemm_has_the_scale_of_the_product_alpha_included() {

@@ -3,7 +3,7 @@
 use kernels::layout::Window;
 
 use crate::integer::codes::{Axes, Cells, Tensor};
-use crate::integer::graph::{Coded, Graph, input, integer, number, sizes, text};
+use crate::integer::graph::{Coded, Graph, input, integer, number, optional_sizes, text};
 use crate::integer::step::{Product, TensorId};
 use crate::onnx::pb;
 
@@ -56,7 +56,7 @@ pub(crate) fn convolution(
     };
     let product =
         Product { input: id, window, channels: n, depthwise, weights: codes, scales, bias };
-    Ok((product, Cells { height, width, channels: n }, Axes::ChannelsFirst))
+    Ok((fitting(product)?, Cells { height, width, channels: n }, Axes::ChannelsFirst))
 }
 
 /// A `Gemm` or `MatMul` of a tensor of codes with a constant matrix.
@@ -110,7 +110,12 @@ pub(crate) fn linear(
     };
     let product =
         Product { input: id, window, channels: n, depthwise: false, weights: codes, scales, bias };
-    Ok((product, Cells { channels: n, ..cells }, axes))
+    Ok((fitting(product)?, Cells { channels: n, ..cells }, axes))
+}
+
+fn fitting(product: Product) -> Result<Product, String> {
+    let fits = product.fits();
+    fits.then_some(product).ok_or_else(|| "sums with the bias may leave 32 bits".to_owned())
 }
 
 /// Window of a `Conv` or `MaxPool`.
@@ -119,10 +124,12 @@ pub(crate) fn window(
     cells: Cells,
     kernel: [usize; 2],
 ) -> Result<Window, String> {
-    let two = |name: &str| match sizes(node, name).as_deref() {
-        None => Ok([1, 1]),
-        Some([a, b]) => Ok([*a, *b]),
-        Some(other) => Err(format!("{name}: expected two numbers, found {other:?}")),
+    let two = |name: &str| -> Result<[usize; 2], String> {
+        match optional_sizes(node, name)?.as_deref() {
+            None => Ok([1, 1]),
+            Some([a, b]) => Ok([*a, *b]),
+            Some(other) => Err(format!("{name}: expected two numbers, found {other:?}")),
+        }
     };
     if two("dilations")? != [1, 1] {
         return Err("dilated windows are not supported".to_owned());
@@ -132,7 +139,7 @@ pub(crate) fn window(
     }
     let stride = two("strides")?;
     let pads = match text(node, "auto_pad").unwrap_or("NOTSET") {
-        "NOTSET" | "" => match sizes(node, "pads").as_deref() {
+        "NOTSET" | "" => match optional_sizes(node, "pads")?.as_deref() {
             None => [0; 4],
             Some([top, left, bottom, right]) => [*top, *left, *bottom, *right],
             Some(other) => return Err(format!("pads: expected four numbers, found {other:?}")),
@@ -195,16 +202,18 @@ fn scales(weights: &Coded, axis: usize, n: usize, input: Tensor) -> Result<Vec<f
 
 /// A constant in steps of the accumulators; a `DequantizeLinear` of `i32` with their scale gives back its codes.
 pub(crate) fn bias(graph: &Graph<'_>, name: &str, scales: &[f64]) -> Result<Vec<i32>, String> {
-    let numbers: Vec<f64> = match graph.coded(name) {
-        Some(coded) => (0..coded.codes.len()).map(|i| coded.number(i)).collect(),
+    let (numbers, dims): (Vec<f64>, Vec<usize>) = match graph.coded(name) {
+        Some(coded) => ((0..coded.codes.len()).map(|i| coded.number(i)).collect(), coded.dims),
         None => {
             let constant = graph.constant(name).ok_or("expected a constant bias")?;
-            constant.values.iter().map(|v| f64::from(*v)).collect()
+            (constant.values.iter().map(|v| f64::from(*v)).collect(), constant.dims)
         }
     };
     let at = |i: usize| if numbers.len() == 1 { numbers[0] } else { numbers[i] };
-    if numbers.len() != scales.len() && numbers.len() != 1 {
-        return Err(format!("expected {} biases, found {}", scales.len(), numbers.len()));
+    // along the channels: as many numbers along the rows of a `Gemm` are something else
+    let each = numbers.len() == scales.len() && dims.last() == Some(&scales.len());
+    if !each && numbers.len() != 1 {
+        return Err(format!("expected {} biases, found shape {dims:?}", scales.len()));
     }
     scales.iter().enumerate().map(|(i, scale)| steps(at(i), *scale)).collect()
 }
@@ -214,4 +223,59 @@ fn steps(number: f64, scale: f64) -> Result<i32, String> {
     let steps = (number / scale).round_ties_even();
     let fits = steps.abs() <= f64::from(i32::MAX);
     fits.then_some(steps as i32).ok_or_else(|| format!("bias of {number}: too large for i32"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(name: &str, ints: &[i64]) -> pb::NodeProto {
+        let attribute =
+            pb::AttributeProto { name: name.to_owned(), ints: ints.to_vec(), ..Default::default() };
+        pb::NodeProto { attribute: vec![attribute], ..Default::default() }
+    }
+
+    #[test]
+    fn only_what_is_left_out_has_a_default() {
+        let cells = Cells { height: 5, width: 5, channels: 3 };
+        let pads = window(&node("pads", &[0, 1, 2, 3]), cells, [3, 3]).unwrap().pads;
+        assert_eq!(pads, [0, 1, 2, 3]);
+        assert_eq!(window(&node("axis", &[]), cells, [3, 3]).unwrap().stride, [1, 1]);
+        for (name, ints) in [
+            ("pads", &[-1, 0, 0, 0][..]),
+            ("strides", &[-1, 1]),
+            ("dilations", &[1, -2]),
+            ("pads", &[1, 1]),
+        ] {
+            let problem = window(&node(name, ints), cells, [3, 3]).unwrap_err();
+            assert!(problem.starts_with(&format!("{name}: expected")), "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_product_fits_as_long_as_no_codes_bring_its_sums_out_of_32_bits() {
+        let window = Window {
+            height: 1,
+            width: 1,
+            channels: 2,
+            kernel: [1, 1],
+            stride: [1, 1],
+            pads: [0; 4],
+        };
+        let product = |weights: [i8; 4], bias: [i32; 2]| Product {
+            input: 0,
+            window,
+            channels: 2,
+            depthwise: false,
+            weights: weights.to_vec(),
+            scales: vec![1.0; 2],
+            bias: bias.to_vec(),
+        };
+        // 255 * (3 + 4) = 1785
+        let room = i32::MAX - 1785;
+        assert!(product([3, 4, -3, -4], [room, -room]).fits());
+        assert!(!product([3, 4, -3, -4], [room + 1, 0]).fits());
+        assert!(!product([3, 4, -3, -4], [0, -room - 1]).fits());
+        assert!(product([0; 4], [i32::MAX, -i32::MAX]).fits());
+    }
 }

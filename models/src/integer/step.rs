@@ -25,6 +25,19 @@ pub(crate) struct Product {
     pub(crate) bias: Vec<i32>,
 }
 
+impl Product {
+    /// Whether sums of products with the bias stay within 32 bits whatever the codes are, for every zero point. Where a
+    /// channel has (nearly) no weights, its bias can be as large as 32 bits allow.
+    pub(crate) fn fits(&self) -> bool {
+        let each = (self.weights.len() / self.channels.max(1)).max(1);
+        self.weights.chunks(each).zip(&self.bias).all(|(weights, bias)| {
+            let of_sign = |sign: i64| weights.iter().map(move |w| (sign * i64::from(*w)).max(0));
+            let largest = of_sign(1).sum::<i64>().max(of_sign(-1).sum());
+            255 * largest + i64::from(*bias).abs() <= i64::from(i32::MAX)
+        })
+    }
+}
+
 /// Limits on the numbers that may come out: `ReLU` and `Clip`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Limits {

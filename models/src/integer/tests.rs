@@ -430,6 +430,50 @@ fn signed_codes_without_a_zero_point_have_the_zero_that_is_meant() {
     }
 }
 
+/// Both ways of running a graph give the same numbers up to a step of their codes.
+fn assert_same(proto: &pb::ModelProto, count: usize, step: f32) -> Vec<f32> {
+    let logits =
+        |integers| run(&open_sized(proto, count, integers, Isa::SCALAR).unwrap(), 1).logits;
+    let (integers, floats) = (logits(true), logits(false));
+    for (i, (found, expected)) in integers.iter().zip(&floats).enumerate() {
+        assert!((found - expected).abs() < 1.01 * step, "number {i}: {found}, {expected} meant");
+    }
+    floats
+}
+
+#[test]
+fn zero_points_that_differ_from_channel_to_channel_do_so_where_the_scales_are_equal() {
+    let mut b = Builder { state: 3, ..Default::default() };
+    let scales = b.constant(&[3], |_| 0.02);
+    let zeros = b.tensor("zeros", &[3], element::UINT8, vec![10, 128, 250]);
+    let axis = [("axis", vec![1])];
+    let q = b.node("QuantizeLinear", &["x", &scales, &zeros], &axis);
+    let x = b.node("DequantizeLinear", &[&q, &scales, &zeros], &axis);
+    let end = b.qdq(&x, 0.05, 128, false);
+    let floats = assert_same(&b.finish(&end), NUMBERS, 0.05);
+    // 10, 128 and 250 steps of 0.02 below 0 are there
+    let lowest: Vec<f32> = floats
+        .chunks(SIDE * SIDE)
+        .map(|channel| channel.iter().copied().fold(0.0, f32::min))
+        .collect();
+    assert!(lowest[0] > -0.3 && lowest[1] < -2.0 && lowest[2] < -2.7, "{lowest:?}");
+}
+
+#[test]
+fn a_bias_at_the_end_of_32_bits_does_not_turn_over() {
+    let mut b = Builder { state: 3, ..Default::default() };
+    let x = b.qdq("x", 0.03, 120, false);
+    let w = b.tensor("w", &[4, 3, 1, 1], element::INT8, vec![100; 12]);
+    let (s, z) = b.parameters(1e-9, 128, true);
+    let w = b.node("DequantizeLinear", &[&w, &s, &z], &[]);
+    // accumulators have steps of 3e-11, and the sums of 3 products go up to 20,000 steps
+    let bias = b.constant(&[4], |_| 2_147_480_000.0 * 3e-11);
+    let y = b.node("Conv", &[&x, &w, &bias], &[("kernel_shape", vec![1, 1])]);
+    let end = b.qdq(&y, 0.01, 128, false);
+    let floats = assert_same(&b.finish(&end), 4 * SIDE * SIDE, 0.01);
+    assert!(floats.iter().all(|v| (v - 0.06).abs() < 1e-3), "{floats:?}");
+}
+
 /// A layer norm in nine nodes, over these axes.
 fn written_out(axes: &[i64], twice: bool) -> pb::ModelProto {
     let mut b = Builder { state: 3, ..Default::default() };

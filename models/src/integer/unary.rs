@@ -50,7 +50,7 @@ pub(crate) fn apply(
         "Neg" => map(&|v: f32| -v),
         "Abs" => map(&f32::abs),
         "Reciprocal" => map(&|v: f32| 1.0 / v),
-        "Softplus" => map(&|v: f32| v.exp().ln_1p()),
+        "Softplus" => map(&softplus),
         "HardSwish" => map(&|v: f32| v * (v / 6.0 + 0.5).clamp(0.0, 1.0)),
         "HardSigmoid" => {
             let (alpha, beta) = (attribute("alpha", 0.2), attribute("beta", 0.5));
@@ -91,6 +91,11 @@ pub(crate) fn limits(graph: &Graph<'_>, node: &pb::NodeProto) -> Option<(f32, f3
     };
     let (low, high) = (limit(1, "min", f32::NEG_INFINITY)?, limit(2, "max", f32::INFINITY)?);
     (low <= high).then_some((low, high))
+}
+
+/// `ln(1 + e^x)`, without the overflow of the power.
+fn softplus(x: f32) -> f32 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
 fn gelu(x: f32) -> f32 {
@@ -138,6 +143,9 @@ mod tests {
             assert!((f64::from(erf(-x)) + expected).abs() < 3e-7, "erf(-{x})");
         }
         assert!(erf(0.0).abs() < 3e-7);
+        assert!((softplus(0.5) - 0.5_f32.exp().ln_1p()).abs() < 1e-6);
+        assert!((softplus(200.0) - 200.0).abs() < 1e-4, "{}", softplus(200.0));
+        assert!(softplus(-200.0).abs() < 1e-6);
         assert!((gelu(1.0) - 0.841_344_7).abs() < 1e-6);
     }
 }

@@ -71,13 +71,35 @@ impl Message {
         }
     }
 
-    /// Whether a field of this number is a list of numbers, each of one byte at least.
-    const fn numbers(self, number: u64) -> bool {
+    /// How numbers are written in a field of this number, if it is a list of them.
+    const fn numbers(self, number: u64) -> Option<Written> {
+        match (self, number) {
+            (Self::Attribute, 7) | (Self::Tensor, 4) => Some(Written::Four),
+            (Self::Tensor, 10) => Some(Written::Eight),
+            (Self::Attribute, 8) | (Self::Tensor, 1 | 5 | 7 | 11) | (Self::Sparse, 3) => {
+                Some(Written::Varint)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Bytes of a number in a packed list.
+#[derive(Clone, Copy)]
+enum Written {
+    Four,
+    Eight,
+    /// Seven bits a byte, the highest bit of each but the last set.
+    Varint,
+}
+
+impl Written {
+    /// How many numbers these bytes are.
+    fn count(self, bytes: &[u8]) -> usize {
         match self {
-            Self::Attribute => matches!(number, 7 | 8),
-            Self::Tensor => matches!(number, 1 | 4 | 5 | 7 | 10 | 11),
-            Self::Sparse => number == 3,
-            _ => false,
+            Self::Four => bytes.len().div_ceil(4),
+            Self::Eight => bytes.len().div_ceil(8),
+            Self::Varint => bytes.iter().filter(|byte| **byte < 0x80).count(),
         }
     }
 }
@@ -115,8 +137,9 @@ impl Walk<'_> {
             let key = self.varint(&mut at, end)?;
             let number = key >> 3;
             let kind = key & 7;
+            let written = message.numbers(number);
             if kind != 2 {
-                self.numbers += usize::from(message.numbers(number));
+                self.numbers += usize::from(written.is_some());
             }
             match kind {
                 0 => drop(self.varint(&mut at, end)?),
@@ -130,8 +153,8 @@ impl Walk<'_> {
                         at,
                     })?;
                     self.records += 1;
-                    if message.numbers(number) {
-                        self.numbers += stop - at;
+                    if let Some(written) = written {
+                        self.numbers += written.count(&self.bytes[at..stop]);
                     }
                     let inner = message.field(number);
                     if !matches!(inner, Message::Leaf) {
@@ -205,10 +228,17 @@ mod tests {
             let found = count(&model(graph(list))).unwrap();
             assert!((many..many + 10).contains(&found), "{found}");
         }
-        let tensor = pb::TensorProto { int32_data: vec![1; many], ..Default::default() };
-        let initializer = pb::GraphProto { initializer: vec![tensor], ..Default::default() };
-        let found = count(&model(initializer)).unwrap();
-        assert!((many / NUMBERS..many / NUMBERS + 10).contains(&found), "{found}");
+        // negative codes take ten bytes each and floats four, in the file alone
+        for tensor in [
+            pb::TensorProto { int32_data: vec![1; many], ..Default::default() },
+            pb::TensorProto { int32_data: vec![-1; many], ..Default::default() },
+            pb::TensorProto { float_data: vec![1.0; many], ..Default::default() },
+            pb::TensorProto { double_data: vec![1.0; many], ..Default::default() },
+        ] {
+            let initializer = pb::GraphProto { initializer: vec![tensor], ..Default::default() };
+            let found = count(&model(initializer)).unwrap();
+            assert!((many / NUMBERS..many / NUMBERS + 10).contains(&found), "{found}");
+        }
     }
 
     #[test]

@@ -116,13 +116,19 @@ pub(super) fn execute(args: &CalibrateArgs) -> anyhow::Result<Outcome> {
         return check_only(args, &manifest_path, quantized, &bar);
     }
     let out = args.out.as_deref().context("--out: name the ONNX file to write")?;
-    let source_file = Manifest::read(&manifest_path)?.model_path(&manifest_path);
+    let manifest = Manifest::read(&manifest_path)?;
+    let source_file = manifest.model_path(&manifest_path);
     if same_file(out, &source_file) || same_file(&out.with_extension("toml"), &manifest_path) {
         bail!("--out {}: this is the network in f32; choose another name", out.display());
     }
     let source = datasets::open::open(&args.data, &OpenOptions::default())?;
     // before the work of an hour, not after it
-    let check = if args.check_images > 0 { Some(HeldOut::open(args)?) } else { None };
+    let check = if args.check_images > 0 { Some(HeldOut::open(args, &manifest)?) } else { None };
+    if let Some(folder) = out.parent() {
+        std::fs::create_dir_all(folder).with_context(|| {
+            format!("--out {}: its folder cannot be made, name another", out.display())
+        })?;
+    }
     let settings = settings(args);
     let show = |step| {
         bar.show(step);
@@ -193,7 +199,8 @@ fn check_only(
     if args.check_images == 0 {
         bail!("--check-images: expected at least 1 with --check-only, found 0");
     }
-    let drift = measure(args, &networks.0, &networks.1, &HeldOut::open(args)?, bar)?;
+    let check = HeldOut::open(args, networks.0.manifest())?;
+    let drift = measure(args, &networks.0, &networks.1, &check, bar)?;
     bar.finish();
     if args.json {
         super::print(&serde_json::to_string_pretty(&drift)?);
@@ -210,16 +217,19 @@ struct HeldOut {
 }
 
 impl HeldOut {
-    fn open(args: &CalibrateArgs) -> anyhow::Result<Self> {
+    fn open(args: &CalibrateArgs, manifest: &Manifest) -> anyhow::Result<Self> {
         let name = args.check_data.clone().unwrap_or_else(|| held_out(&args.data));
-        let source = datasets::open::open(&name, &OpenOptions::default())?;
+        // a folder need not hold every class of the network
+        let classes = u16::try_from(manifest.classes.count).ok();
+        let source = datasets::open::open(&name, &OpenOptions { classes, ..Default::default() })?;
+        manifest.check_classes(source.class_names())?;
         // pictures that were calibrated with are not held out
         let first = if name == args.data { args.images } else { 0 };
         let last = first.checked_add(args.check_images).filter(|last| *last <= source.len());
         let Some(last) = last else {
             bail!(
                 "{}: expected {} pictures after the first {first} for the comparison, found {}; ask for \
-                 fewer with --check-images, or name others with --check-data",
+                 fewer with --images or --check-images, or name others with --check-data",
                 source.name(),
                 args.check_images,
                 source.len().saturating_sub(first)
@@ -413,6 +423,27 @@ mod tests {
         ] {
             assert_eq!(date(seconds), expected);
         }
+    }
+
+    #[test]
+    fn a_folder_that_lacks_classes_of_the_network_is_held_out_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let stop = folder.path().join("14_Stop");
+        std::fs::create_dir(&stop).unwrap();
+        image::RgbImage::new(64, 64).save(stop.join("0.png")).unwrap();
+        let mask = image::GrayImage::from_pixel(64, 64, image::Luma([255]));
+        mask.save(stop.join("0_msk.png")).unwrap();
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/desktop");
+        let mut manifest = Manifest::read(&golden.join("resnet-micro.toml")).unwrap();
+        manifest.classes.hash.clear();
+        let open = |images: usize| {
+            let data = folder.path().display();
+            let more = format!("--data {data} --images {images} --check-images 1");
+            HeldOut::open(&arguments(&more), &manifest)
+        };
+        assert_eq!(open(0).unwrap().positions, 0..1);
+        let error = open(1).err().unwrap().to_string();
+        assert!(error.contains("ask for fewer with --images or"), "{error}");
     }
 
     #[test]

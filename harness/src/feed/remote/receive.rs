@@ -8,16 +8,21 @@ use firmware_host::link::HEADER_LEN;
 use firmware_host::{Deframer, DropReason, Event, Micros};
 
 use super::super::intake::{Accepted, Intake, IntakeReport};
-use super::super::line::{Line, Waiting};
+use super::super::line::{Closing, Line, Waiting};
 use super::super::scenario::Scenario;
 use super::super::wire::{
     Greeting, MAX_GREETING, MAX_PACKET, SUBSCRIBE, WireError, parse_end, parse_truth,
 };
+use super::other_clock::OtherClock;
 use super::{DATAGRAM, KEEP_ALIVE, LinkAddress, LinkFailure, NAP, Transport, is_timeout, micros};
 use crate::clock::Clock;
 
 /// Bytes taken from a socket at once.
 const CHUNK: usize = 1 << 16;
+/// Longest time between two frames of a camera: a tenth of a frame a second, by a clock that is slow by a tenth.
+const LONGEST_PERIOD: Micros = Micros(11_000_000);
+/// A connection over which nothing came for less is not made anew.
+const LEAST_DOUBT: Micros = Micros(1_000_000);
 /// Pause between two attempts to find the camera.
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -112,12 +117,13 @@ pub fn receive(
     line: &Line,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<RemoteReport, LinkFailure> {
+    let closing = Closing(line);
     let clock = found.link.clock;
     let left = found.left;
     let mut receiver = Receiving::new(found.link, scenario, line);
     receiver.greeted(found.greeting);
     let result = receiver.bytes(&left, stop).and_then(|()| receiver.run(stop));
-    line.close();
+    drop(closing);
     result?;
     let now = clock.now();
     let Receiving { intake, link, total, ended, .. } = receiver;
@@ -140,11 +146,14 @@ struct Receiving<'a> {
     deframer: Deframer,
     buffer: Vec<u8>,
     greeting: Option<Greeting>,
-    /// Smallest difference seen between this clock and the camera's: packets are at least that old.
-    offset: Option<i128>,
+    camera_clock: OtherClock,
     total: u64,
     ended: bool,
     last_heard: Micros,
+    /// Whether anything but greetings came since this was last looked at: a camera may answer and not film.
+    filming: bool,
+    /// Whether the connection was given up in this silence, to be made anew.
+    doubted: bool,
 }
 
 impl<'a> Receiving<'a> {
@@ -159,22 +168,28 @@ impl<'a> Receiving<'a> {
             deframer: Deframer::new(),
             buffer: vec![0; MAX_GREETING],
             greeting: None,
-            offset: None,
+            camera_clock: OtherClock::default(),
             total: 0,
             ended: false,
             last_heard: clock.now(),
+            filming: false,
+            doubted: false,
         }
     }
 
     fn run(&mut self, stop: &(dyn Fn() -> bool + Sync)) -> Result<(), LinkFailure> {
         let mut chunk = vec![0; CHUNK];
-        let limit = micros(self.settings.give_up_after);
+        self.last_heard = self.clock.now();
         while !self.ended && !stop() && !self.line.is_abandoned() {
             match self.link.read(&mut chunk) {
                 Read::Bytes(len) => {
+                    self.filming = false;
                     self.bytes(&chunk[..len], stop)?;
-                    // not before: the pipeline may have made it wait, which is not the camera's silence
-                    self.last_heard = self.clock.now();
+                    if self.filming {
+                        // not before: the pipeline may have made it wait, which is not the camera's silence
+                        self.last_heard = self.clock.now();
+                        self.doubted = false;
+                    }
                 }
                 Read::Fresh => {
                     self.deframer = Deframer::new();
@@ -189,11 +204,26 @@ impl<'a> Receiving<'a> {
             }
             let now = self.clock.now();
             self.intake.time(now);
-            if now.since(self.last_heard) >= limit {
+            let (silent, limit) = (now.since(self.last_heard), self.patience());
+            if silent >= limit {
                 break;
+            }
+            if silent >= Micros(limit.0 / 2).max(LEAST_DOUBT) && !self.doubted {
+                // a camera whose power was cut never says that the connection is gone
+                self.doubted = true;
+                if self.link.give_up_connection() {
+                    let connections = self.link.connections;
+                    self.intake.note(now, Event::Link { up: false, connections });
+                }
             }
         }
         Ok(())
+    }
+
+    /// For how long the camera may be silent: at least four of its periods, after two of which a connection is doubted.
+    fn patience(&self) -> Micros {
+        let period = self.greeting.as_ref().map_or(0, |greeting| greeting.period_nanos / 1000);
+        micros(self.settings.give_up_after).max(Micros(4 * period.min(LONGEST_PERIOD.0)))
     }
 
     fn bytes(
@@ -207,9 +237,12 @@ impl<'a> Receiving<'a> {
             self.buffer = buffer;
             rest = &rest[taken..];
             match outcome {
-                None => {}
+                None => self.filming = true,
                 Some(Ok(len)) => self.packet(len, stop)?,
-                Some(Err(error)) => self.intake.broken(error, self.clock.now()),
+                Some(Err(error)) => {
+                    self.filming = true;
+                    self.intake.broken(error, self.clock.now());
+                }
             }
         }
         Ok(())
@@ -236,6 +269,7 @@ impl<'a> Receiving<'a> {
             return Ok(());
         }
         // what looks like either and is damaged may be a frame of which a bit was flipped
+        self.filming = true;
         self.frame(len, stop);
         Ok(())
     }
@@ -248,7 +282,7 @@ impl<'a> Receiving<'a> {
         if known.is_some() {
             // another start of the camera: its clock and its numbers begin anew
             self.intake.starts_anew();
-            self.offset = None;
+            self.camera_clock = OtherClock::default();
         }
         let period = Micros(greeting.period_nanos / 1000);
         self.intake.expect_period((period.0 > 0).then_some(period), self.clock.now());
@@ -270,7 +304,7 @@ impl<'a> Receiving<'a> {
             .map_or((None, Micros(0)), |(truth, capture)| (Some(truth), capture));
         self.on_own_clock(&mut accepted, arrived);
         let line = self.line;
-        let waits = self.clock.now();
+        let (waits, since) = (line.blocks(), self.clock.now());
         let slot = if line.policy() == firmware_host::Policy::Block {
             line.lease_waiting(packet_len, &go_on)
         } else {
@@ -284,20 +318,17 @@ impl<'a> Receiving<'a> {
         slot.bytes[..packet_len].copy_from_slice(&self.buffer[..packet_len]);
         slot.len = packet_len;
         let dropped = line.offer(Waiting { slot, accepted, truth, capture, arrived }, &go_on);
-        self.intake.held_up(waits, self.clock.now());
+        self.intake.held_up(since, self.clock.now(), waits);
         if let Some(dropped) = dropped {
             let reason = if go_on() { DropReason::QueueFull } else { DropReason::Cut };
             self.intake.drop_frame(dropped, reason, arrived);
         }
     }
 
-    /// Times of the camera's clock in terms of this one. The fastest packet is taken to have needed no time, so
-    /// latencies are right up to the shortest transport.
+    /// Times of the camera's clock in terms of this one.
     fn on_own_clock(&mut self, accepted: &mut Accepted, now: Micros) {
         let header = &mut accepted.header;
-        let difference = i128::from(now.0) - i128::from(header.captured.0);
-        let offset = self.offset.map_or(difference, |known| known.min(difference));
-        self.offset = Some(offset);
+        let offset = self.camera_clock.heard(header.captured, now);
         let shift = |t: Micros| {
             Micros(u64::try_from((i128::from(t.0) + offset).max(0)).unwrap_or(u64::MAX))
         };
@@ -373,6 +404,15 @@ impl<'a> Link<'a> {
                 }
             }
         }
+    }
+
+    /// Make a connection anew that nothing comes over; whether there is one. On UDP there is nothing to make.
+    fn give_up_connection(&mut self) -> bool {
+        let there = matches!(self.socket, Socket::Tcp(_));
+        if there {
+            self.socket = Socket::None;
+        }
+        there
     }
 
     fn lost(&mut self) -> Read {

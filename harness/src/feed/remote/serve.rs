@@ -21,6 +21,8 @@ const GONE_IN_LOCKSTEP: Duration = Duration::from_secs(600);
 const LOSS: u32 = 200;
 /// Datagrams after which the sender pauses, so that a socket buffer of the usual size holds them.
 const BURST: usize = 8;
+/// Datagrams that are read at once: whoever sends more of them does not keep the camera from sending.
+const ASKED_AT_ONCE: usize = 64;
 
 /// How to serve.
 #[derive(Clone, Debug)]
@@ -117,8 +119,9 @@ pub fn serve(
     })
 }
 
+/// Where receivers come to. Over TCP `next` came while `peer` took nothing.
 enum Socket {
-    Tcp { listener: TcpListener, peer: Option<TcpStream> },
+    Tcp { listener: TcpListener, peer: Option<TcpStream>, next: Option<TcpStream> },
     Udp { socket: UdpSocket, peer: Option<(SocketAddr, Micros)> },
 }
 
@@ -128,6 +131,8 @@ struct Port<'a> {
     settings: &'a ServeSettings,
     clock: Clock,
     stop: &'a (dyn Fn() -> bool + Sync),
+    /// When `stop` was first seen to say so.
+    stopping: Option<Micros>,
     connections: u32,
     datagrams: u32,
     lost: u64,
@@ -146,7 +151,7 @@ impl<'a> Port<'a> {
                 Transport::Tcp => {
                     let listener = TcpListener::bind(address)?;
                     listener.set_nonblocking(true)?;
-                    Socket::Tcp { listener, peer: None }
+                    Socket::Tcp { listener, peer: None, next: None }
                 }
                 Transport::Udp => {
                     let socket = UdpSocket::bind(address)?;
@@ -164,6 +169,7 @@ impl<'a> Port<'a> {
             settings,
             clock,
             stop,
+            stopping: None,
             connections: 0,
             datagrams: 0,
             lost: 0,
@@ -184,23 +190,18 @@ impl<'a> Port<'a> {
         let (mut fresh, mut asked) = (false, false);
         let gone = micros(if self.settings.lockstep { GONE_IN_LOCKSTEP } else { GONE });
         let there = match &mut self.socket {
-            Socket::Tcp { listener, peer } => {
+            Socket::Tcp { listener, peer, next } => {
                 // the newest receiver takes the place of one before it, which may have died unseen
-                if let Ok((stream, _)) = listener.accept() {
-                    let ready = stream
-                        .set_nonblocking(false)
-                        .and_then(|()| stream.set_nodelay(true))
-                        .and_then(|()| stream.set_write_timeout(Some(NAP)));
-                    if ready.is_ok() {
-                        *peer = Some(stream);
-                        fresh = true;
-                    }
+                if let Some(stream) = next.take().or_else(|| newest(listener)) {
+                    *peer = Some(stream);
+                    fresh = true;
                 }
                 peer.is_some()
             }
             Socket::Udp { socket, peer } => {
                 let mut buffer = [0; 64];
-                while let Ok((len, from)) = socket.recv_from(&mut buffer) {
+                for _ in 0..ASKED_AT_ONCE {
+                    let Ok((len, from)) = socket.recv_from(&mut buffer) else { break };
                     if &buffer[..len] == SUBSCRIBE {
                         fresh |= peer.is_none_or(|(known, _)| known != from);
                         asked = true;
@@ -230,10 +231,23 @@ impl<'a> Port<'a> {
     fn send(&mut self, bytes: &[u8]) -> bool {
         let (settings, lossy) = (self.settings, bytes != self.greeting.as_slice());
         let sent = match &mut self.socket {
-            Socket::Tcp { peer, .. } => {
+            Socket::Tcp { listener, peer, next } => {
                 let Some(stream) = peer else { return false };
                 let limit = if settings.lockstep { GONE_IN_LOCKSTEP } else { GONE };
-                let sent = write_whole(stream, bytes, self.clock, limit, self.stop);
+                let (clock, stop, stopping) = (self.clock, self.stop, &mut self.stopping);
+                let mut give_up = |took: bool| {
+                    if !took && next.is_none() {
+                        *next = newest(listener);
+                    }
+                    if !stop() {
+                        return !took && next.is_some();
+                    }
+                    // a slow receiver is waited for a little, one that takes nothing is not
+                    let now = clock.now();
+                    let patience = if took { micros(GONE) } else { Micros(0) };
+                    now.since(*stopping.get_or_insert(now)) >= patience
+                };
+                let sent = write_whole(stream, bytes, clock, limit, &mut give_up);
                 if !sent {
                     *peer = None;
                 }
@@ -282,14 +296,23 @@ impl<'a> Port<'a> {
     }
 }
 
+/// A receiver that waits to be served, ready to be written to.
+fn newest(listener: &TcpListener) -> Option<TcpStream> {
+    let (stream, _) = listener.accept().ok()?;
+    stream.set_nonblocking(false).ok()?;
+    stream.set_nodelay(true).ok()?;
+    stream.set_write_timeout(Some(NAP)).ok()?;
+    Some(stream)
+}
+
 /// Write all bytes to a stream whose single writes end after [`NAP`]; false if it broke, took nothing for so long, or
-/// `stop` said so.
+/// `give_up` said so, which hears whether some of the bytes were taken just now.
 fn write_whole(
     stream: &mut TcpStream,
     mut bytes: &[u8],
     clock: Clock,
     limit: Duration,
-    stop: &(dyn Fn() -> bool + Sync),
+    give_up: &mut dyn FnMut(bool) -> bool,
 ) -> bool {
     let mut taken = clock.now();
     while !bytes.is_empty() {
@@ -298,9 +321,12 @@ fn write_whole(
             Ok(len) => {
                 bytes = &bytes[len..];
                 taken = clock.now();
+                if !bytes.is_empty() && give_up(true) {
+                    return false;
+                }
             }
             Err(error) if is_timeout(error.kind()) => {
-                if stop() || clock.now().since(taken) >= micros(limit) {
+                if give_up(false) || clock.now().since(taken) >= micros(limit) {
                     return false;
                 }
             }
@@ -317,6 +343,7 @@ fn failure(settings: &ServeSettings, source: std::io::Error) -> LinkFailure {
 #[cfg(test)]
 mod tests {
     use std::io::Read as _;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
 
@@ -340,13 +367,86 @@ mod tests {
                 let mut all = Vec::new();
                 reader.read_to_end(&mut all).map(|_| all.len())
             });
-            assert!(write_whole(&mut writer, &bytes, clock, Duration::from_secs(20), &|| false));
+            let limit = Duration::from_secs(20);
+            assert!(write_whole(&mut writer, &bytes, clock, limit, &mut |_| false));
             drop(writer);
             assert_eq!(reading.join().unwrap().unwrap(), bytes.len());
         });
         let (mut writer, _silent) = connected();
-        assert!(!write_whole(&mut writer, &bytes, clock, 3 * NAP, &|| false));
+        assert!(!write_whole(&mut writer, &bytes, clock, 3 * NAP, &mut |_| false));
         let (mut writer, _silent) = connected();
-        assert!(!write_whole(&mut writer, &bytes, clock, Duration::from_secs(600), &|| true));
+        let limit = Duration::from_secs(600);
+        assert!(!write_whole(&mut writer, &bytes, clock, limit, &mut |took| !took));
+    }
+
+    fn settings(lockstep: bool) -> ServeSettings {
+        ServeSettings {
+            address: "127.0.0.1:0".parse().unwrap(),
+            wait: Duration::from_secs(10),
+            lose_per_million: 0,
+            seed: 0,
+            lockstep,
+        }
+    }
+
+    fn greeting() -> Greeting {
+        Greeting {
+            session: 1,
+            frames: 1,
+            period_nanos: 0,
+            width: 40,
+            height: 30,
+            name: "none".to_owned(),
+            content_hash: String::new(),
+            classes: 0,
+            class_hash: String::new(),
+        }
+    }
+
+    /// Connect to a port and be accepted by it.
+    fn receiver(port: &mut Port<'_>) -> TcpStream {
+        let stream = TcpStream::connect(port.local().unwrap()).unwrap();
+        while !port.accept() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        stream
+    }
+
+    #[test]
+    fn a_receiver_that_died_unseen_makes_room_for_the_next_one() {
+        let (settings, clock, stop) = (settings(true), Clock::start(), || false);
+        let mut port = Port::bind(&settings, &greeting(), clock, &stop).unwrap();
+        // its power was cut: nothing tells the camera
+        let _dead = receiver(&mut port);
+        let mut next = TcpStream::connect(port.local().unwrap()).unwrap();
+        let (bytes, began) = (vec![7_u8; 32 << 20], clock.now());
+        assert!(!port.send(&bytes), "nobody took it");
+        // in lockstep it would have been waited for ten minutes long
+        assert!(clock.now().since(began) < Micros(120_000_000));
+        assert!(port.accept());
+        assert_eq!(port.connections, 2);
+        let mut first = [0; 1];
+        next.read_exact(&mut first).unwrap();
+    }
+
+    #[test]
+    fn a_camera_that_is_ended_does_not_wait_for_a_slow_receiver_to_the_end() {
+        let (settings, clock, stop) = (settings(false), Clock::start(), || true);
+        let mut port = Port::bind(&settings, &greeting(), clock, &stop).unwrap();
+        let mut slow = receiver(&mut port);
+        let (bytes, done) = (vec![7_u8; 64 << 20], AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                // 64 KiB every 20 ms: more than ten seconds for all
+                let mut some = vec![0; 1 << 16];
+                while !done.load(Ordering::Relaxed) && slow.read(&mut some).is_ok_and(|n| n > 0) {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+            });
+            let sent = port.send(&bytes);
+            done.store(true, Ordering::Relaxed);
+            drop(port);
+            assert!(!sent, "it was waited for to the end");
+        });
     }
 }

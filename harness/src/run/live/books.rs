@@ -87,7 +87,11 @@ pub(in crate::run) struct LiveReport {
     pub(in crate::run) resynchronized: u64,
     /// Events of the receiving end by kind; kinds that did not happen are left out.
     pub(in crate::run) events: BTreeMap<&'static str, u64>,
-    /// Frames that left the simulated camera later than it was told to.
+    /// Frames that waited for room in the queue (`block`), which is the pipeline's doing; none in lockstep.
+    pub(in crate::run) held_up: u64,
+    /// How long they waited, all together, milliseconds.
+    pub(in crate::run) held_up_ms: f64,
+    /// Frames that left the simulated camera later than it was told to, time in a full queue not counted.
     pub(in crate::run) camera_late: u64,
     /// The longest such delay, milliseconds.
     pub(in crate::run) camera_late_worst_ms: f64,
@@ -198,6 +202,8 @@ impl Ends {
             stalls: intake.stalls,
             resynchronized: intake.resyncs,
             events: named(&intake.tally),
+            held_up: intake.held_up,
+            held_up_ms: intake.held_up_for.0 as f64 / 1000.0,
             camera_late: film.camera_late,
             camera_late_worst_ms: film.camera_late_worst.0 as f64 / 1000.0,
             slots_high_water: link

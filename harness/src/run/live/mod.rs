@@ -36,7 +36,7 @@ use super::deadlines::Deadlines;
 use super::explain::{Decided, Explainer};
 use super::plan::{Method, RunPlan};
 use super::signals::{Gate, Manners};
-use super::{Job, Progress, RunError, service, threads};
+use super::{Job, Progress, RunError, threads};
 use crate::clock::Clock;
 use crate::feed::remote::{self, LinkFailure, ReceiveSettings};
 use crate::feed::wire::Greeting;
@@ -153,7 +153,7 @@ impl Live<'_> {
         let mut explained = ExplainedEnd::default();
         let mut deadlines = Deadlines::new(self.job.budgets);
         show(&progress);
-        service::ready();
+        self.job.service.ready(progress.stored, progress.asked);
         let camera = std::thread::scope(|scope| {
             let camera = scope.spawn(|| self.camera(&line, Pace::Lockstep, ending));
             let mut work = |waiting: Waiting| -> Result<(), RunError> {
@@ -176,7 +176,7 @@ impl Live<'_> {
                 progress.due = u64::from(sequence) + 1;
                 progress.picture(self.job, &received.image, &row);
                 show(&progress);
-                service::alive(progress.stored, progress.asked);
+                self.job.service.alive(progress.stored, progress.asked);
                 Ok(())
             };
             let result = loop {
@@ -201,7 +201,7 @@ impl Live<'_> {
             let camera = camera.join().map_err(|_panic| RunError::Thread("camera"))?;
             result.and(camera)
         });
-        service::stopping();
+        self.job.service.stopping(self.job.signals.stopped());
         let waiting = drain(&line);
         let stored = progress.stored;
         Ok(Ends { camera: camera?, classified, explained, stored, waiting, warm_up: 0 })
@@ -231,7 +231,7 @@ impl Live<'_> {
         let room = usize::from(self.feed.explain != ExplainWhen::WhenIdle);
         let (jobs, due) = crossbeam_channel::bounded::<Arc<Frame>>(room);
         show(&progress);
-        service::ready();
+        self.job.service.ready(progress.stored, progress.asked);
         let pace = Pace::Realtime { start: clock.now().after(HEAD_START) };
         let (camera, classified, explained, result) = std::thread::scope(|scope| {
             let camera = scope.spawn(|| self.camera(&line, pace, ending));
@@ -266,7 +266,7 @@ impl Live<'_> {
                     break;
                 }
                 show(&progress);
-                service::alive(progress.stored, progress.asked);
+                self.job.service.alive(progress.stored, progress.asked);
             }
             // whoever still has something to tell finds nobody listening and ends
             drop(heard);
@@ -281,7 +281,7 @@ impl Live<'_> {
             let camera = camera.join().map_err(|_panic| RunError::Thread("camera"));
             (camera, deciding, explaining, result)
         });
-        service::stopping();
+        self.job.service.stopping(self.job.signals.stopped());
         result?;
         let (classified, mut explained) = (classified??, explained??);
         explained.warnings.append(&mut warnings);

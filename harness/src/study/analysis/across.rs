@@ -127,9 +127,13 @@ pub(super) struct Across {
 
 impl Across {
     pub(super) fn new(values: Vec<f64>) -> Self {
-        // seeds that do not scatter at all are no trainings of their own: an interval of no width would say more than they can
-        let told =
-            |m: MeanInterval| MeanInterval { ci95: m.ci95.filter(|[low, high]| low < high), ..m };
+        // seeds that do not scatter at all are no trainings of their own: an interval of no width would say more than they can;
+        // the values are asked, since the mean of equal ones may be rounded off them, which looks like scatter
+        let scatter = values.windows(2).any(|pair| pair[0] != pair[1]);
+        let told = |m: MeanInterval| MeanInterval {
+            ci95: m.ci95.filter(|[low, high]| scatter && low < high),
+            ..m
+        };
         let mean = mean(&values).filter(|m| m.n > 1).map(told);
         Self { values, mean }
     }
@@ -204,6 +208,11 @@ mod tests {
         assert_eq!(same.mean().unwrap().ci95, None, "no interval of no width");
         let words = "+0.2500 over 2 trainings, p (Holm) 1.0000; single ones +0.2500 to +0.2500";
         assert_eq!(same.words("trainings", same.p()).as_deref(), Some(words));
+        // a third of three times 0.012 is not 0.012
+        for n in 2..6 {
+            let same = Across::new(vec![0.012; n]);
+            assert_eq!((same.mean().unwrap().ci95, same.p()), (None, Some(1.0)), "{n}");
+        }
     }
 
     #[test]

@@ -32,6 +32,19 @@ impl Group<'_> {
         &self.first.correlated.architecture
     }
 
+    /// Whether both are of networks of one recipe, so that a sentence on both need not name it.
+    fn shares_recipe_with(&self, other: &Self) -> bool {
+        across::is_of_recipe(self.first.correlated, other.first.correlated)
+    }
+
+    /// `GradCAM +0.0120 (+0.0070 to +0.0170), 3 seeds, p (Holm) 0.0091`; none if there was no test.
+    fn in_short(&self, p_holm: Option<f64>, named: bool) -> Option<String> {
+        let (m, p) = (self.across.mean()?, p_holm?);
+        let of = if named { format!("{}:", self.name()) } else { title(self.first.explainer) };
+        let difference = Item::difference(Some(m)).shown();
+        Some(format!("{of} {difference}, {} seeds, p (Holm) {}", m.n, Item::P(p).shown()))
+    }
+
     /// What the trainings say together.
     pub(super) fn verdict(&self, p_holm: Option<f64>) -> Verdict {
         let what = format!("{}: correlated against uncorrelated, over trainings", self.name());
@@ -114,12 +127,12 @@ pub(super) fn table(groups: &[Group<'_>], holm: &[Option<f64>]) -> Option<Table>
     (!table.rows.is_empty()).then_some(table)
 }
 
-/// What every group says, the first method first; none without a group that was tested.
+/// What every group says, the first method first; none without a group that was tested. Short, since it stands in the overview:
+/// networks are named where there are several, and what single seeds say is left to the verdicts.
 pub(super) fn headline(groups: &[(&Group<'_>, Option<f64>)]) -> Option<String> {
-    let each: Vec<String> = groups
-        .iter()
-        .filter_map(|(group, p)| Some(format!("{}: {}", group.name(), group.across.found(*p)?)))
-        .collect();
+    let named = groups.windows(2).any(|pair| !pair[0].0.shares_recipe_with(pair[1].0));
+    let each: Vec<String> =
+        groups.iter().filter_map(|(group, p)| group.in_short(*p, named)).collect();
     (!each.is_empty())
         .then(|| format!("Uncorrelated less correlated training: {}", each.join("; ")))
 }
@@ -162,8 +175,8 @@ mod tests {
         // 0.012 +- 4.303 x 0.002 / sqrt(3); t = 10.392 of 2 degrees of freedom: p = 1 - t / sqrt(2 + t^2)
         let words = "+0.0120 (+0.0070 to +0.0170) over 3 trainings of each set, p (Holm) 0.0091; single ones +0.0100 to +0.0140";
         assert_eq!((v.found.as_str(), v.ruling), (words, Ruling::Reproduced));
-        let headline = f.headline.as_deref().unwrap();
-        assert!(headline.contains("GradCAM, level F: +0.0120 ("), "{headline}");
+        let headline = "Uncorrelated less correlated training: GradCAM +0.0120 (+0.0070 to +0.0170), 3 seeds, p (Holm) 0.0091";
+        assert_eq!(f.headline.as_deref(), Some(headline));
         for (seed, single) in (1..).zip(&f.verdicts[1..4]) {
             assert_eq!(single.ruling, Ruling::NotComparable);
             assert_eq!(single.why, "one of several trainings: see over trainings");
@@ -180,6 +193,57 @@ mod tests {
         assert_eq!(rows[1][17], Item::text("convnext-tiny-CF-2, convnext-tiny-UF-2"));
         assert_eq!(f.tables[1].rows[0].len(), f.tables[1].header.len());
         assert_eq!(f.tables[1].rows[0][5], Item::Count(3));
+    }
+
+    #[test]
+    fn the_sentence_of_the_overview_is_short_and_names_networks_only_to_tell_them_apart() {
+        let of_methods = |architecture: &str| -> Vec<Entry> {
+            let entries = of_seeds(architecture, &[0.010, 0.012, 0.014]);
+            let others = ["captum, 1000", "permutation, 962"].into_iter().flat_map(|explainer| {
+                let explainer = explainer.to_owned();
+                entries.iter().map(move |e| Entry { explainer: explainer.clone(), ..e.clone() })
+            });
+            let others: Vec<Entry> = others.collect();
+            entries.into_iter().chain(others).collect()
+        };
+        let f = found(of_methods("resnet-tiny"));
+        let headline = f.headline.as_deref().unwrap();
+        let is_word = |word: &&str| word.chars().any(char::is_alphabetic);
+        assert!(headline.split_whitespace().filter(is_word).count() <= 25, "{headline}");
+        for method in ["GradCAM", "Kernel SHAP (captum, 1000)", "Kernel SHAP (permutation, 962)"] {
+            let numbers = format!("{method} +0.0120 (+0.0070 to +0.0170), 3 seeds, p (Holm) ");
+            assert!(headline.contains(&numbers), "{headline}");
+        }
+        let mut entries = of_methods("resnet-tiny");
+        entries.extend(of_seeds("convnext-tiny", &[0.010, 0.012, 0.014]));
+        let f = found(entries);
+        let headline = f.headline.as_deref().unwrap();
+        for name in ["resnet-tiny (f32), GradCAM, level F", "convnext-tiny (f32), GradCAM, level F"]
+        {
+            assert!(headline.contains(&format!("{name}: +0.0120 (")), "{headline}");
+        }
+    }
+
+    #[test]
+    fn seeds_that_all_give_the_same_difference_decide_nothing() {
+        for (architecture, shift) in
+            [("convnext-tiny", 0.012), ("resnet50", 0.0), ("resnet-tiny", 0.25)]
+        {
+            let f = found(of_seeds(architecture, &[shift; 3]));
+            let v = &f.verdicts[0];
+            let one = format!("{shift:+.4}");
+            let words = format!(
+                "{one} over 3 trainings of each set, p (Holm) 1.0000; single ones {one} to {one}"
+            );
+            assert_eq!((v.found.as_str(), v.ruling), (words.as_str(), Ruling::Undecided));
+            // an interval of no width is none, in the figure and in the table
+            let Figure::Intervals { marks, .. } = &f.figures[0] else { panic!("{:?}", f.figures) };
+            assert_eq!(marks[0].ci95, None);
+            let row = &f.tables[1].rows[0];
+            assert!(matches!(row[6], Item::Number { ci95: None, .. }), "{row:?}");
+            assert_eq!([&row[10], &row[11]], [&Item::P(1.0), &Item::P(1.0)]);
+            assert!(!format!("{f:?}").contains("NaN"), "{f:?}");
+        }
     }
 
     #[test]

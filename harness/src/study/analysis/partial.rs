@@ -25,7 +25,7 @@ impl RankCorrelation {
         if free <= 3 {
             return Self { rho, ci95: [-1.0, 1.0], p: 1.0 };
         }
-        let z = rho.clamp(-0.999_999, 0.999_999).atanh();
+        let z = stats::fisher_z(rho);
         let error = RANKS / (free as f64 - 3.0).sqrt();
         Self {
             rho,

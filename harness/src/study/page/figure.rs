@@ -67,8 +67,8 @@ fn legend(drawing: &Drawing) -> Markup {
         @if !drawing.colours.is_empty() {
             div class="legend" {
                 @if drawing.is_shared { span { "in a row from top to bottom:" } }
-                @for (i, name) in drawing.colours.iter().enumerate() {
-                    span class="key" { span class="dot" style=(format!("background:{}", interval_chart::colour(i))) {} (name) }
+                @for (name, colour) in drawing.colours.iter().zip(interval_chart::colours(&drawing.colours)) {
+                    span class="key" { span class="dot" style=(format!("background:{colour}")) {} (name) }
                 }
             }
         }
