@@ -1,20 +1,19 @@
-//! The target box: finds the camera, receives, checks, queues.
+//! The target box: finds the camera, receives (`link`), checks, queues.
 
-use std::io::Read as _;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+mod link;
+
 use std::time::Duration;
 
 use firmware_host::link::HEADER_LEN;
 use firmware_host::{Deframer, DropReason, Event, Micros};
 
+use self::link::{Link, Read};
 use super::super::intake::{Accepted, Intake, IntakeReport};
 use super::super::line::{Closing, Line, Waiting};
 use super::super::scenario::Scenario;
-use super::super::wire::{
-    Greeting, MAX_GREETING, MAX_PACKET, SUBSCRIBE, WireError, parse_end, parse_truth,
-};
+use super::super::wire::{Greeting, MAX_GREETING, MAX_PACKET, WireError, parse_end, parse_truth};
 use super::other_clock::OtherClock;
-use super::{DATAGRAM, KEEP_ALIVE, LinkAddress, LinkFailure, NAP, Transport, is_timeout, micros};
+use super::{LinkAddress, LinkFailure, micros};
 use crate::clock::Clock;
 
 /// Bytes taken from a socket at once.
@@ -23,8 +22,6 @@ const CHUNK: usize = 1 << 16;
 const LONGEST_PERIOD: Micros = Micros(11_000_000);
 /// A connection over which nothing came for less is not made anew.
 const LEAST_DOUBT: Micros = Micros(1_000_000);
-/// Pause between two attempts to find the camera.
-const RETRY: Duration = Duration::from_millis(100);
 
 /// How to receive.
 #[derive(Clone, Debug)]
@@ -334,115 +331,5 @@ impl<'a> Receiving<'a> {
         };
         header.scheduled = shift(header.scheduled);
         header.captured = shift(header.captured);
-    }
-}
-
-/// What came of an attempt to read.
-enum Read {
-    Bytes(usize),
-    /// A connection was made.
-    Fresh,
-    /// The connection broke.
-    Lost,
-    Nothing,
-}
-
-#[derive(Debug)]
-enum Socket {
-    None,
-    Tcp(TcpStream),
-    Udp { socket: UdpSocket, asked: Micros },
-}
-
-#[derive(Debug)]
-struct Link<'a> {
-    settings: &'a ReceiveSettings,
-    clock: Clock,
-    socket: Socket,
-    connections: u32,
-}
-
-impl<'a> Link<'a> {
-    const fn new(settings: &'a ReceiveSettings, clock: Clock) -> Self {
-        Self { settings, clock, socket: Socket::None, connections: 0 }
-    }
-
-    /// Read what is there, connecting first if need be; never waits longer than about a tenth of a second.
-    fn read(&mut self, chunk: &mut [u8]) -> Read {
-        let now = self.clock.now();
-        match &mut self.socket {
-            Socket::None => {
-                if let Some(socket) = self.connect(now) {
-                    self.socket = socket;
-                    self.connections += 1;
-                    return Read::Fresh;
-                }
-                std::thread::sleep(RETRY);
-                Read::Nothing
-            }
-            Socket::Tcp(stream) => match stream.read(chunk) {
-                Ok(0) => self.lost(),
-                Ok(len) => Read::Bytes(len),
-                Err(e) if is_timeout(e.kind()) => Read::Nothing,
-                Err(_) => self.lost(),
-            },
-            Socket::Udp { socket, asked } => {
-                if now.since(*asked) >= micros(KEEP_ALIVE) {
-                    *asked = now;
-                    // if nobody is there, silence will tell
-                    drop(socket.send(SUBSCRIBE));
-                }
-                debug_assert!(chunk.len() >= DATAGRAM, "a datagram is read whole");
-                match socket.recv(chunk) {
-                    Ok(len) => Read::Bytes(len),
-                    Err(e) if is_timeout(e.kind()) => Read::Nothing,
-                    // nobody listens at that port now: ask again, at the usual pace
-                    Err(_) => {
-                        std::thread::sleep(RETRY);
-                        Read::Nothing
-                    }
-                }
-            }
-        }
-    }
-
-    /// Make a connection anew that nothing comes over; whether there is one. On UDP there is nothing to make.
-    fn give_up_connection(&mut self) -> bool {
-        let there = matches!(self.socket, Socket::Tcp(_));
-        if there {
-            self.socket = Socket::None;
-        }
-        there
-    }
-
-    fn lost(&mut self) -> Read {
-        self.socket = Socket::None;
-        std::thread::sleep(RETRY);
-        Read::Lost
-    }
-
-    fn connect(&self, now: Micros) -> Option<Socket> {
-        let to = self.settings.address.socket;
-        match self.settings.address.transport {
-            Transport::Tcp => {
-                let stream = TcpStream::connect_timeout(&to, Duration::from_secs(1)).ok()?;
-                stream.set_read_timeout(Some(NAP)).ok()?;
-                Some(Socket::Tcp(stream))
-            }
-            Transport::Udp => {
-                let local: SocketAddr = if to.ip().is_loopback() && to.is_ipv4() {
-                    (Ipv4Addr::LOCALHOST, 0).into()
-                } else if to.is_ipv4() {
-                    (Ipv4Addr::UNSPECIFIED, 0).into()
-                } else {
-                    (std::net::Ipv6Addr::UNSPECIFIED, 0).into()
-                };
-                let socket = UdpSocket::bind(local).ok()?;
-                socket.connect(to).ok()?;
-                socket.set_read_timeout(Some(NAP)).ok()?;
-                socket.send(SUBSCRIBE).ok()?;
-                Some(Socket::Udp { socket, asked: now })
-            }
-        }
     }
 }
